@@ -1,4 +1,4 @@
-"""Bearer tokens that requests are authorized by, and the certificate of the server."""
+"""Bearer tokens that authorize requests, and the certificate of the server."""
 
 import hmac
 import ssl
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sentiment.errors import ConfigError, InputNotFoundError
 
-_SHORTEST = 16  # characters of a token
+_MIN_TOKEN_LENGTH = 16  # characters
 
 
 def read_tokens(path: str) -> list[bytes]:
@@ -26,29 +26,31 @@ def read_tokens(path: str) -> list[bytes]:
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except UnicodeDecodeError:
-        found = "is not in UTF-8; expected a text file, with one token"
+        problem = "is not in UTF-8; expected a text file, with one token"
         raise ConfigError(
-            [f"server.tokens_file is '{file}', which {found} on each line."]
+            [f"server.tokens_file is '{file}', which {problem} on each line."]
         ) from None
     tokens = [line for line in lines if line and not line.startswith("#")]
     if not tokens:
-        found = "holds no token; expected one"
-    elif min(map(len, tokens)) < _SHORTEST:
-        found = f"has a token that can be guessed; expected {_SHORTEST} characters or more"
+        problem = "holds no token; expected one"
+    elif min(map(len, tokens)) < _MIN_TOKEN_LENGTH:
+        problem = (
+            f"has a token that can be guessed; expected {_MIN_TOKEN_LENGTH} characters or more"
+        )
     else:
-        found = ""
-    if found:
-        raise ConfigError([f"server.tokens_file is '{file}', which {found} on each line."])
+        problem = ""
+    if problem:
+        raise ConfigError([f"server.tokens_file is '{file}', which {problem} on each line."])
     return [_digest(token.encode()) for token in tokens]
 
 
 def find_certificate(certfile: str, keyfile: str | None) -> tuple[str, str]:
-    """Return the paths of a certificate and its key, which TLS can use.
+    """Return the paths of a certificate and its key, after a check that TLS can use them.
 
     Raises
     ------
     InputNotFoundError, ConfigError
-        A file does not exist, or has no certificate, or no key that belongs to it.
+        A file does not exist, has no certificate, or has no key of the certificate.
     """
     certificate, key = (Path(path).expanduser() for path in (certfile, keyfile or certfile))
     for setting, path in (("certfile", certificate), ("keyfile", key)):
@@ -71,15 +73,15 @@ def find_certificate(certfile: str, keyfile: str | None) -> tuple[str, str]:
 def is_allowed(header: bytes, tokens: list[bytes]) -> bool:
     """Return whether an ``Authorization`` header has one of the tokens, given as digests.
 
-    The digest is compared with all of them in constant time, so the response time reveals neither a
-    token nor which of them matched.
+    The digest is compared with all tokens in constant time, so the response time reveals neither a
+    token nor which one matched.
     """
-    kind, _, given = header.partition(b" ")
-    digest = _digest(given.strip())
-    found = False
+    scheme, _, credentials = header.partition(b" ")
+    digest = _digest(credentials.strip())
+    has_match = False
     for token in tokens:
-        found |= hmac.compare_digest(digest, token)
-    return found and kind.lower() == b"bearer"
+        has_match |= hmac.compare_digest(digest, token)
+    return has_match and scheme.lower() == b"bearer"
 
 
 def _digest(token: bytes) -> bytes:

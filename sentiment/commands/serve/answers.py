@@ -31,7 +31,7 @@ class Answer:
         The model that made the predictions.
     texts : Texts
         Texts of the request.
-    found : dict of str to list
+    predictions : dict of str to list
         Columns of the predictions, with one value for each valid text.
     seconds : float
         Time from the end of the body to the predictions.
@@ -44,15 +44,15 @@ class Answer:
     role: str
     model: ServedModel
     texts: Texts
-    found: dict[str, list[Any]]
+    predictions: dict[str, list[Any]]
     seconds: float
     at: float = field(default_factory=time.time)
 
     def list_ids(self) -> list[str]:
-        """Return the ids of all texts; a single text has the id of the request."""
+        """Return the ids of all texts; a ``text`` outside a list has the id of the request."""
         if self.texts.is_single:
             return [self.id]
-        return [f"{self.id}-{place}" for place in range(self.texts.count)]
+        return [f"{self.id}-{i}" for i in range(self.texts.count)]
 
 
 def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
@@ -64,37 +64,39 @@ def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
         The model does not support an option of the request.
     """
     try:
-        predictor = model.vary(texts.options)
+        predictor = model.with_options(texts.options)
     except SentimentError as error:
         raise RequestError(422, str(error)) from error
     columns = None
     if texts.rows is not None:
         names = predictor.extra_columns
-        given = {name: as_texts(row[name] for row in texts.rows) for name in names}
-        columns = pa.table({name: strip_values(values) for name, values in given.items()})
+        values_by_column = {name: as_texts(row[name] for row in texts.rows) for name in names}
+        columns = pa.table(
+            {name: strip_values(values) for name, values in values_by_column.items()}
+        )
     return predictor.predict_few(texts.values, columns)
 
 
 def describe(answer: Answer) -> dict[str, Any]:
     """Return the body of the response to a request with one text or several.
 
-    A rejected text has an ``error`` in place of a prediction.
+    A rejected text has an ``error`` instead of a prediction.
     """
-    model, texts, found = answer.model, answer.texts, answer.found
+    model, texts, predictions = answer.model, answer.texts, answer.predictions
     if texts.is_single:
-        shown: dict[str, Any] = (
+        row: dict[str, Any] = (
             {"error": texts.faults[0]}
             if texts.faults
-            else {name: values[0] for name, values in found.items()}
+            else {name: values[0] for name, values in predictions.items()}
         )
-        shown["model"] = model.uri
-        return shown | {"id": answer.id} if answer.id else shown
-    rows = _list_rows(found)
-    for place in sorted(texts.faults):
-        rows.insert(place, {"error": texts.faults[place]})
+        row["model"] = model.uri
+        return row | {"id": answer.id} if answer.id else row
+    rows = _list_rows(predictions)
+    for position in sorted(texts.faults):
+        rows.insert(position, {"error": texts.faults[position]})
     if answer.id:
-        for row, id_ in zip(rows, answer.list_ids(), strict=True):
-            row["id"] = id_
+        for row, row_id in zip(rows, answer.list_ids(), strict=True):
+            row["id"] = row_id
     return {"model": model.uri, "predictions": rows}
 
 
@@ -106,23 +108,23 @@ def describe_invocation(answer: Answer) -> dict[str, Any]:
     RequestError
         A row is rejected: in MLflow's format, a response cannot report errors of single rows.
     """
-    model, texts, found = answer.model, answer.texts, answer.found
+    model, texts, predictions = answer.model, answer.texts, answer.predictions
     if texts.faults:
-        place, reason = next(iter(texts.faults.items()))
+        position, reason = next(iter(texts.faults.items()))
         raise RequestError(
             422,
-            f"row {place + 1:,} is not answered: {reason}. {len(texts.faults):,} of "
+            f"row {position + 1:,} is not answered: {reason}. {len(texts.faults):,} of "
             f"{texts.count:,} rows are not.",
         )
     if texts.options.labels_only and model.predictor.columns.probabilities != "all":
-        return {"predictions": found["prediction"]}
-    return {"predictions": _list_rows(found)}
+        return {"predictions": predictions["prediction"]}
+    return {"predictions": _list_rows(predictions)}
 
 
-def _list_rows(found: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Turn columns into rows, filled column by column, which is several times as fast."""
-    rows: list[dict[str, Any]] = [{} for _ in found["prediction"]]
-    for name, values in found.items():
+def _list_rows(predictions: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Return the rows of columns, filled column by column, which is several times as fast."""
+    rows: list[dict[str, Any]] = [{} for _ in predictions["prediction"]]
+    for name, values in predictions.items():
         for row, value in zip(rows, values, strict=True):
             row[name] = value
     return rows

@@ -29,7 +29,7 @@ from sentiment.commands.serve.receiving import (
     check_encoding,
     check_length,
     check_method,
-    find_kind,
+    find_media_type,
     too_slow,
 )
 from sentiment.commands.serve.routes import Route, ServedModel
@@ -42,11 +42,11 @@ log = logging.getLogger(__name__)
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 # Largest body in bytes that the event loop handles itself: a few milliseconds of work, during which
-# the worker handles no other request. Larger bodies are left to a thread.
-_SMALL = 2**18
+# the worker handles no other request. A thread handles larger bodies.
+_MAX_INLINE_BODY = 2**18
 _JSON: tuple[bytes, bytes] = (b"content-type", JSON)
-# Paths that need no token: probes of an orchestrator have none, and the page asks for it.
-_OPEN = ("/", "/health/live", "/health/ready")
+# Paths without a token: the probes of an orchestrator have none, and the page asks for one.
+_PUBLIC_PATHS = ("/", "/health/live", "/health/ready")
 
 
 class App:
@@ -82,10 +82,10 @@ class App:
         self._routes, self._settings, self._metrics = routes, settings, metrics
         self._tokens, self._log = tokens, log
         metrics.show_models(routes)
-        self._held = 0  # bytes of request bodies in memory
+        self._body_bytes = 0  # size of all request bodies in memory
         self._pool = ThreadPoolExecutor(1, "predict")
-        self._free = Semaphore(settings.queue)  # places for predictions in shadow
-        self._files = FileRequests(settings, metrics, log)
+        self._shadow_slots = Semaphore(settings.queue)  # for queued predictions in shadow
+        self._file_requests = FileRequests(settings, metrics, log)
         self.count_waiting: Callable[[], int] = lambda: 0
         document = make_openapi(settings, [*routes])
         self._openapi, self._pages = answers.encode(document), make_pages(settings, document)
@@ -93,7 +93,7 @@ class App:
             "predict": self._predict,
             "invocations": self._invoke,
             "explain": self._explain,
-            "feedback": self._take_feedback,
+            "feedback": self._feedback,
         }
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -102,20 +102,21 @@ class App:
         path, method, name, action = scope["path"], scope["method"], "", ""
         status, headers, body = 500, [_JSON], b'{"error":"an error of the server"}'
         try:
-            headers_in = dict(scope["headers"])
-            self._check_access(path, headers_in)
+            request_headers = dict(scope["headers"])
+            self._check_access(path, request_headers)
             name, action = self._find_action(path)
             if action:
                 check_method(method, ("POST",))
-                act = self._actions[action]
-                status, headers, body = await act(self._routes[name], scope, headers_in, receive)
+                respond = self._actions[action]
+                route = self._routes[name]
+                status, headers, body = await respond(route, scope, request_headers, receive)
             else:
-                status, headers, body = self._read(path)
+                status, headers, body = self._respond_to_get(path)
                 check_method(method, ("GET", "HEAD"))
-        except RequestError as problem:
-            status = problem.status
-            headers = [_JSON, *problem.headers]
-            body = answers.encode({"error": problem.message})
+        except RequestError as error:
+            status = error.status
+            headers = [_JSON, *error.headers]
+            body = answers.encode({"error": error.message})
         except DisconnectError:
             return
         except Exception:
@@ -139,16 +140,18 @@ class App:
         self._pool.shutdown()
 
     def _check_access(self, path: str, headers: Mapping[bytes, bytes]) -> None:
-        if not self._tokens or path in _OPEN:
+        if not self._tokens or path in _PUBLIC_PATHS:
             return
         if not is_allowed(headers.get(b"authorization", b""), self._tokens):
-            refusal = [(b"www-authenticate", b"Bearer"), (b"connection", b"close")]
+            error_headers = [(b"www-authenticate", b"Bearer"), (b"connection", b"close")]
             raise RequestError(
-                401, "expected a header Authorization: Bearer <token> with a known token.", refusal
+                401,
+                "expected a header Authorization: Bearer <token> with a known token.",
+                error_headers,
             )
 
     def _find_action(self, path: str) -> tuple[str, str]:
-        """Return the names of the route and action of a `path`; empty if it has none."""
+        """Return the names of the route and action of a `path`; empty if the path has no action."""
         if path[1:] in self._actions:
             return DEFAULT_ROUTE, path[1:]
         parts = path.split("/")
@@ -160,24 +163,24 @@ class App:
             return parts[2], parts[3]
         return "", ""
 
-    def _read(self, path: str) -> tuple[int, Headers, bytes]:
+    def _respond_to_get(self, path: str) -> tuple[int, Headers, bytes]:
         """Return status, headers and body of the response to a GET of `path`."""
         match path:
             case "/health/live":
-                shown: Any = {"status": "alive"}
+                content: Any = {"status": "alive"}
             case "/health/ready" | "/health" | "/ping":
                 problems = {
                     f"{route.name}: {address}": problem
                     for route in self._routes.values()
                     for address, problem in route.problems.items()
                 }
-                shown = {"status": "ready", "models": self._list_uris(), "problems": problems}
+                content = {"status": "ready", "models": self._list_uris(), "problems": problems}
             case "/version":
-                shown = {"version": version("sentiment"), "worker": os.getpid()}
-                shown["models"] = self._list_uris()
+                content = {"version": version("sentiment"), "worker": os.getpid()}
+                content["models"] = self._list_uris()
             case "/models":
                 counts = self._metrics.count()
-                shown = {
+                content = {
                     "models": [
                         route.describe() | counts.get(route.name, {})
                         for route in self._routes.values()
@@ -192,7 +195,7 @@ class App:
                 return 200, [*headers], body
             case _:
                 raise RequestError(404, f"there is nothing at {path!r}; see /docs.")
-        return 200, [_JSON], answers.encode(shown)
+        return 200, [_JSON], answers.encode(content)
 
     def _list_uris(self) -> dict[str, str]:
         return {route.name: route.champion.uri for route in self._routes.values()}
@@ -200,52 +203,54 @@ class App:
     async def _predict(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, Any]:
-        kind = find_kind(headers, (JSON, *KINDS))
+        media_type = find_media_type(headers, (JSON, *KINDS))
         self._check_queue()
-        if kind in KINDS:
+        if media_type in KINDS:
             query = scope["query_string"]
-            return await self._files.answer(route, KINDS[kind], query, headers, receive)
+            return await self._file_requests.answer(
+                route, KINDS[media_type], query, headers, receive
+            )
         if scope["query_string"]:
             raise RequestError(
                 422, "options of JSON are in the body, not in the query of the address; see /docs."
             )
         data = await self._read_body(headers, receive)
-        most = self._settings.max_texts
+        max_texts = self._settings.max_texts
 
-        def read(model: ServedModel) -> bodies.Texts:
-            return bodies.read_body(data, model.limits, model.predictor.extra_columns, most)
+        def read_texts(model: ServedModel) -> bodies.Texts:
+            return bodies.read_body(data, model.limits, model.predictor.extra_columns, max_texts)
 
-        answer = await self._answer(route, data, read)
+        answer = await self._answer(route, data, read_texts)
         body = answers.encode(answers.describe(answer))
         return answers.find_status(answer.texts), [_JSON], body
 
     async def _invoke(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        kind = find_kind(headers, (JSON, bodies.CSV))
+        media_type = find_media_type(headers, (JSON, bodies.CSV))
         self._check_queue()
         data = await self._read_body(headers, receive)
-        most = self._settings.max_texts
+        max_texts = self._settings.max_texts
 
-        def read(model: ServedModel) -> bodies.Texts:
+        def read_texts(model: ServedModel) -> bodies.Texts:
             column, names = model.choice.text_column, model.predictor.extra_columns
-            return bodies.read_invocation(data, kind, column, model.limits, names, most)
+            return bodies.read_invocation(data, media_type, column, model.limits, names, max_texts)
 
-        answer = await self._answer(route, data, read)
+        answer = await self._answer(route, data, read_texts)
         body = answers.encode(answers.describe_invocation(answer))
-        named = [(b"x-request-id", answer.id.encode())] if answer.id else []
-        return 200, [_JSON, *named], body
+        id_headers = [(b"x-request-id", answer.id.encode())] if answer.id else []
+        return 200, [_JSON, *id_headers], body
 
-    async def _take_feedback(
+    async def _feedback(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, bytes]:
         if self._log is None:
             raise RequestError(
                 404, "labels are kept in the log, which is off; serve with log.folder=<folder>."
             )
-        find_kind(headers, (JSON,))
+        find_media_type(headers, (JSON,))
         data = await self._read_body(headers, receive)
-        self._held -= len(data)
+        self._body_bytes -= len(data)
         labels = read_feedback(data, route, self._settings.max_texts)
         if not self._log.add_labels(labels):
             raise too_busy("the log cannot be written as quickly as labels come")
@@ -255,77 +260,84 @@ class App:
     async def _explain(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
     ) -> tuple[int, Headers, bytes]:
-        find_kind(headers, (JSON,))
+        find_media_type(headers, (JSON,))
         self._check_queue()
         data = await self._read_body(headers, receive)
         loop = asyncio.get_running_loop()
         try:
-            shown = await loop.run_in_executor(self._pool, explain, route, data)
+            explanation = await loop.run_in_executor(self._pool, explain, route, data)
         finally:
-            self._held -= len(data)
-        return 200, [_JSON], answers.encode(shown)
+            self._body_bytes -= len(data)
+        return 200, [_JSON], answers.encode(explanation)
 
     async def _answer(
-        self, route: Route, data: bytes, read: Callable[[ServedModel], bodies.Texts]
+        self, route: Route, data: bytes, read_texts: Callable[[ServedModel], bodies.Texts]
     ) -> answers.Answer:
-        """Predict the texts that `read` finds in a body, count them and log them."""
+        """Predict, count and log the texts that `read_texts` returns for a model."""
         started = time.perf_counter()
         try:
-            texts = read(route.champion)
+            texts = read_texts(route.champion)
             role, model = route.choose(texts.key)
-            found = await self._work(model, texts, len(data))
+            predictions = await self._run_model(model, texts, len(data))
         finally:
-            self._held -= len(data)
-        self._metrics.count_texts(route.name, model, texts, found)
-        name = make_id() if self._log else ""
+            self._body_bytes -= len(data)
+        self._metrics.count_texts(route.name, model, texts, predictions)
+        request_id = make_id() if self._log else ""
         seconds = time.perf_counter() - started
-        answer = answers.Answer(name, route.name, role, model, texts, found, seconds)
+        answer = answers.Answer(request_id, route.name, role, model, texts, predictions, seconds)
         if self._log is not None:
             self._log.add_answer(answer)
-        self._shadow(route, answer)
+        self._start_shadow(route, answer)
         return answer
 
-    async def _work(
+    async def _run_model(
         self, model: ServedModel, texts: bodies.Texts, size: int
     ) -> dict[str, list[Any]]:
         """Return the predictions, computed in a thread unless body and model are small."""
-        if size <= _SMALL and model.is_quick and not texts.options.explain:
+        if size <= _MAX_INLINE_BODY and model.is_quick and not texts.options.explain:
             return answers.predict(model, texts)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, answers.predict, model, texts)
 
-    def _shadow(self, route: Route, answer: answers.Answer) -> None:
-        """Let the challenger predict the same texts later, and count where both labels agree."""
+    def _start_shadow(self, route: Route, answer: answers.Answer) -> None:
+        """Queue a prediction of the same texts by the challenger, and count where both agree."""
         challenger, texts = route.challenger, answer.texts
         if challenger is None or not route.shadow or not texts.values:
             return
-        labels = answer.found["prediction"]
+        labels = answer.predictions["prediction"]
 
         def compare() -> None:
             started = time.perf_counter()
-            found = answers.predict(challenger, texts)
+            predictions = answers.predict(challenger, texts)
             seconds = time.perf_counter() - started
-            pairs = zip(labels, found["prediction"], strict=True)
-            agreed = sum(ours == theirs for ours, theirs in pairs)
-            self._metrics.count_shadow(route.name, agreed, len(labels) - agreed)
+            pairs = zip(labels, predictions["prediction"], strict=True)
+            agreements = sum(label == challenger_label for label, challenger_label in pairs)
+            self._metrics.count_shadow(route.name, agreements, len(labels) - agreements)
             if self._log is not None:
                 self._log.add_answer(
                     answers.Answer(
-                        answer.id, route.name, SHADOW, challenger, texts, found, seconds, answer.at
+                        answer.id,
+                        route.name,
+                        SHADOW,
+                        challenger,
+                        texts,
+                        predictions,
+                        seconds,
+                        answer.at,
                     )
                 )
 
-        if self._free.acquire(blocking=False):
-            work = self._pool.submit(compare)
-            work.add_done_callback(lambda _: self._free.release())
-            work.add_done_callback(_report)
+        if self._shadow_slots.acquire(blocking=False):
+            future = self._pool.submit(compare)
+            future.add_done_callback(lambda _: self._shadow_slots.release())
+            future.add_done_callback(_log_failure)
 
     def _check_queue(self) -> None:
         if self.count_waiting() > self._settings.queue:
             raise too_busy(f"more than {self._settings.queue:,} requests are waiting")
 
     async def _read_body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
-        """Return the body of a request; its size stays in `_held` until the caller subtracts it."""
+        """Return the body of a request; the caller later subtracts its size from `_body_bytes`."""
         limit = self._settings.max_body
         check_encoding(headers)
         check_length(headers, limit, "max_body")
@@ -334,37 +346,37 @@ class App:
             data: bytes = message.get("body", b"")
             if len(data) > limit:
                 raise too_large(f"the body has {len(data):,} bytes", limit, "max_body")
-            self._held += len(data)
+            self._body_bytes += len(data)
             return data
-        parts = [message.get("body", b"")]
-        size = len(parts[0])
-        self._held += size
+        blocks = [message.get("body", b"")]
+        size = len(blocks[0])
+        self._body_bytes += size
         try:
             async with asyncio.timeout(self._settings.timeout):
                 while message["type"] == "http.request" and message.get("more_body", False):
                     message = await receive()
-                    part = message.get("body", b"")
-                    parts.append(part)
-                    size += len(part)
-                    self._held += len(part)
+                    block = message.get("body", b"")
+                    blocks.append(block)
+                    size += len(block)
+                    self._body_bytes += len(block)
                     if size > limit:
                         raise too_large(
                             f"the body has more than {limit:,} bytes", limit, "max_body"
                         )
-                    if self._held > self._settings.queue * limit // 16:
+                    if self._body_bytes > self._settings.queue * limit // 16:
                         raise too_busy("too many large bodies are being read")
             if message["type"] != "http.request":
                 raise DisconnectError
         except TimeoutError:
-            self._held -= size
+            self._body_bytes -= size
             raise too_slow(self._settings.timeout) from None
         except BaseException:
-            self._held -= size
+            self._body_bytes -= size
             raise
-        return b"".join(parts)
+        return b"".join(blocks)
 
 
-def _report(work: Future[None]) -> None:
-    """Log what a prediction in shadow raised, which nobody waits for."""
-    if not work.cancelled() and (error := work.exception()):
+def _log_failure(future: Future[None]) -> None:
+    """Log the error of a prediction in shadow, since nobody waits for its result."""
+    if not future.cancelled() and (error := future.exception()):
         log.error("a prediction in shadow failed", exc_info=error)

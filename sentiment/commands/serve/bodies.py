@@ -15,7 +15,7 @@ from sentiment.errors import count_of
 from sentiment.files.batches import NO_TEXT, Limits
 from sentiment.files.columns import as_text
 
-_HALF_PAIR = "half a surrogate pair, which is not a character"
+_HALF_SURROGATE = "half a surrogate pair, which is not a character"
 _NOT_TEXT = "the text is not a string"
 # Formats of MLflow's scoring server; a JSON body has exactly one of the keys.
 CSV = b"text/csv"
@@ -45,17 +45,17 @@ class Texts:
     Attributes
     ----------
     values : list of str
-        Valid texts, which are predicted.
+        Valid texts, to be predicted.
     faults : dict of int to str
-        Reasons of the rejected texts, by their positions among all texts.
+        Why each rejected text is rejected, by its position among all texts.
     count : int
         Number of all texts.
     is_single : bool
         True if the body has one ``text`` rather than a list.
     rows : list of dict, optional
-        Other columns of the valid texts; default: the model reads none.
+        Other columns of the valid texts; default: the model reads no other columns.
     key : str
-        Key by which champion or challenger is chosen; default: the first valid text.
+        Key that chooses between champion and challenger; default: the first valid text.
     options : Options
         Options of the request.
     """
@@ -69,7 +69,7 @@ class Texts:
     options: Options = PLAIN
 
 
-def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> Texts:
+def read_body(data: bytes, limits: Limits, names: Sequence[str], max_texts: int) -> Texts:
     """Return the texts of a JSON body.
 
     Parameters
@@ -80,7 +80,7 @@ def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> T
         Limits of a valid text.
     names : sequence of str
         Columns that the model reads beside the text.
-    most : int
+    max_texts : int
         Maximum number of texts.
 
     Raises
@@ -94,30 +94,34 @@ def read_body(data: bytes, limits: Limits, names: Sequence[str], most: int) -> T
         raise RequestError(422, f"{error}; see /docs.") from error
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         body = convert(load_json(data), PredictBody)
-    single = body.texts is msgspec.UNSET
-    if single == (body.text is msgspec.UNSET):
-        found = "neither is there" if single else "both are"
-        raise RequestError(422, f"expected either 'text' or 'texts', but {found}; see /docs.")
+    is_single = body.texts is msgspec.UNSET
+    if is_single == (body.text is msgspec.UNSET):
+        problem = "neither is there" if is_single else "both are"
+        raise RequestError(422, f"expected either 'text' or 'texts', but {problem}; see /docs.")
     values = [body.text] if isinstance(body.texts, msgspec.UnsetType) else body.texts
-    if len(values) > most:
-        raise too_large(f"the body has {len(values):,} texts", most, "max_texts")
+    if len(values) > max_texts:
+        raise too_large(f"the body has {len(values):,} texts", max_texts, "max_texts")
     options = PLAIN
     if body.explain or body.probabilities or body.threshold is not None:
         options = make_options(body.explain, body.probabilities, body.threshold)
-    given = body.columns
-    if given is not None and not names:
+    columns = body.columns
+    if columns is not None and not names:
         raise RequestError(422, "the model reads no columns beside the text; leave out 'columns'.")
     rows = None
     if names:
-        rows = [given] if isinstance(given, dict) else given or []
+        rows = [columns] if isinstance(columns, dict) else columns or []
         if len(rows) != len(values):
-            found = f"{count_of(len(values), 'text')} and {count_of(len(rows), 'row')} of 'columns'"
+            counts = (
+                f"{count_of(len(values), 'text')} and {count_of(len(rows), 'row')} of 'columns'"
+            )
             raise RequestError(
                 422,
-                f"the body has {found}; expected in 'columns' an object with {', '.join(names)} "
+                f"the body has {counts}; expected in 'columns' an object with {', '.join(names)} "
                 "for each text.",
             )
-    return read_texts(values, limits, names, rows, single=single, key=body.key, options=options)
+    return read_texts(
+        values, limits, names, rows, is_single=is_single, key=body.key, options=options
+    )
 
 
 def read_texts(
@@ -126,11 +130,11 @@ def read_texts(
     names: Sequence[str] = (),
     rows: list[dict[str, Any]] | None = None,
     *,
-    single: bool = False,
+    is_single: bool = False,
     key: str | None = None,
     options: Options = PLAIN,
 ) -> Texts:
-    """Separate valid texts from those that `predict` would reject, too."""
+    """Return the texts of a request; the command `predict` would reject the same texts."""
     for name in names if values else ():
         if not any(name in row for row in rows or ()):
             raise RequestError(
@@ -138,10 +142,10 @@ def read_texts(
                 f"the model reads a column {name!r} beside the text, which no row has; expected "
                 f"{', '.join(names)}.",
             )
-    kept: list[str] = []
-    kept_rows: list[dict[str, Any]] = []
+    valid_texts: list[str] = []
+    valid_rows: list[dict[str, Any]] = []
     faults: dict[int, str] = {}
-    for place, value in enumerate(values):
+    for i, value in enumerate(values):
         text = value if type(value) is str else as_text(value)
         if text is None:
             fault = NO_TEXT if value is None else _NOT_TEXT
@@ -150,15 +154,23 @@ def read_texts(
         else:
             fault = ""
         if not fault and not _is_unicode(text):
-            fault = _HALF_PAIR
+            fault = _HALF_SURROGATE
         if fault:
-            faults[place] = fault
+            faults[i] = fault
             continue
-        kept.append(text or "")
+        valid_texts.append(text or "")
         if rows is not None:
-            kept_rows.append({name: rows[place].get(name) for name in names})
-    chosen = key if key is not None else kept[0] if kept else ""
-    return Texts(kept, faults, len(values), single, kept_rows if names else None, chosen, options)
+            valid_rows.append({name: rows[i].get(name) for name in names})
+    routing_key = key if key is not None else valid_texts[0] if valid_texts else ""
+    return Texts(
+        valid_texts,
+        faults,
+        len(values),
+        is_single,
+        valid_rows if names else None,
+        routing_key,
+        options,
+    )
 
 
 def _is_unicode(text: str | None) -> bool:
@@ -217,35 +229,36 @@ def convert(value: Any, kind: type[_Body]) -> _Body:
     except msgspec.ValidationError as error:
         raise RequestError(422, f"{error}; see /docs.") from error
     except UnicodeEncodeError:
-        raise RequestError(422, f"the name of a field has {_HALF_PAIR}; see /docs.") from None
+        raise RequestError(422, f"the name of a field has {_HALF_SURROGATE}; see /docs.") from None
 
 
 def read_invocation(
-    data: bytes, kind: bytes, text_column: str, limits: Limits, names: Sequence[str], most: int
+    data: bytes, kind: bytes, text_column: str, limits: Limits, names: Sequence[str], max_texts: int
 ) -> Texts:
     """Return the texts of a body of MLflow's ``/invocations``; parameters as in `read_body`.
 
     Raises
     ------
     RequestError
-        The body has none of MLflow's formats, or too many rows.
+        The body is not in one of MLflow's formats, or has too many rows.
     """
     options = LABELS
     if kind == CSV:
         records = _read_csv(data)
     else:
         body = load_json(data)
-        found = [name for name in _INVOCATIONS if isinstance(body, dict) and name in body]
-        if len(found) != 1:
+        formats = [name for name in _INVOCATIONS if isinstance(body, dict) and name in body]
+        if len(formats) != 1:
             raise RequestError(
                 400,
                 f"expected a JSON object with one of {', '.join(_INVOCATIONS)}, as in MLflow.",
             )
-        records = _list_records(found[0], body[found[0]], text_column)
+        records = _list_records(formats[0], body[formats[0]])
         options = _read_params(body.get("params") or {})
-    if len(records) > most:
-        raise too_large(f"the body has {len(records):,} rows", most, "max_texts")
-    column = next((one for one in (text_column, "text") if any(one in row for row in records)), "")
+    if len(records) > max_texts:
+        raise too_large(f"the body has {len(records):,} rows", max_texts, "max_texts")
+    names_to_try = (text_column, "text")
+    column = next((name for name in names_to_try if any(name in row for row in records)), "")
     if records and not column:
         raise RequestError(400, f"no row has a column 'text'; found {sorted(records[0])}.")
     values = [row.get(column) for row in records]
@@ -266,20 +279,20 @@ def _read_csv(data: bytes) -> list[dict[str, Any]]:
 
 
 def _read_params(params: Any) -> Options:
-    """Return the options in `params`, which are those of `sentiment.tracking.pyfunc_model`.
+    """Return the options in `params`, the same as those of `sentiment.tracking.pyfunc_model`.
 
     Unknown names are ignored, as in MLflow.
     """
     if not isinstance(params, dict):
         raise RequestError(400, "params is not an object; expected {name: value}.")
-    wanted, top_k = params.get("probabilities", "none"), params.get("top_k", 1)
-    if wanted not in ("none", "top", "all"):
-        raise RequestError(400, f"probabilities is {wanted!r}; expected none, top or all.")
+    probabilities, top_k = params.get("probabilities", "none"), params.get("top_k", 1)
+    if probabilities not in ("none", "top", "all"):
+        raise RequestError(400, f"probabilities is {probabilities!r}; expected none, top or all.")
     if type(top_k) is not int or top_k < 1:
         raise RequestError(400, f"top_k is {top_k!r}; expected a whole number of 1 or more.")
-    is_plain, threshold = wanted == "none" and top_k == 1, params.get("threshold")
+    is_plain, threshold = probabilities == "none" and top_k == 1, params.get("threshold")
     if threshold is None:
-        return LABELS if is_plain else Options(probabilities=wanted == "all", top_k=top_k)
+        return LABELS if is_plain else Options(probabilities=probabilities == "all", top_k=top_k)
     try:
         value = float(threshold)
     except (TypeError, ValueError, OverflowError):
@@ -288,12 +301,13 @@ def _read_params(params: Any) -> Options:
             f"threshold is {threshold!r}; expected a number. A goal, such as max_f1, is a setting "
             "of the server, deploy.threshold.",
         ) from None
-    checked = make_options(False, wanted == "all", value)
-    return replace(checked, top_k=top_k, labels_only=is_plain)
+    options = make_options(False, probabilities == "all", value)
+    return replace(options, top_k=top_k, labels_only=is_plain)
 
 
-def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any]]:
-    if form == "dataframe_split":
+def _list_records(format_name: str, value: Any) -> list[dict[str, Any]]:
+    """Return the rows of the value of an MLflow format."""
+    if format_name == "dataframe_split":
         columns = value.get("columns") if isinstance(value, dict) else None
         rows = value.get("data") if isinstance(value, dict) else None
         if (
@@ -306,17 +320,19 @@ def _list_records(form: str, value: Any, text_column: str) -> list[dict[str, Any
             400,
             'dataframe_split is not a table; expected {"columns": [...], "data": [[...], ...]}.',
         )
-    if form == "inputs" and isinstance(value, dict):  # columns by their names
-        columns = {name: one if isinstance(one, list) else [one] for name, one in value.items()}
-        if len({len(one) for one in columns.values()}) == 1:
+    if format_name == "inputs" and isinstance(value, dict):  # columns by their names
+        columns = {
+            name: values if isinstance(values, list) else [values] for name, values in value.items()
+        }
+        if len({len(values) for values in columns.values()}) == 1:
             return [
                 dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)
             ]
         raise RequestError(400, "the columns of inputs differ in length; expected the same.")
     if not isinstance(value, list):
-        raise RequestError(400, f"{form} is not a list; expected a list of rows.")
+        raise RequestError(400, f"{format_name} is not a list; expected a list of rows.")
     if all(isinstance(row, dict) for row in value):
         return value
-    if form == "dataframe_records" or any(isinstance(row, dict) for row in value):
-        raise RequestError(400, f"{form} has rows that are not objects; expected objects.")
+    if format_name == "dataframe_records" or any(isinstance(row, dict) for row in value):
+        raise RequestError(400, f"{format_name} has rows that are not objects; expected objects.")
     return [{"text": row[0] if isinstance(row, list) and len(row) == 1 else row} for row in value]

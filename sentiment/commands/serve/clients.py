@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 # Seconds in which clients with idle connections may send a last request.
-_LAST = 1.0
-_PAUSE = 0.02
+_DRAIN_SECONDS = 1.0
+_POLL_SECONDS = 0.02
 
 
 class SlowClients:
@@ -25,9 +25,9 @@ class SlowClients:
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._seen: dict[Any, tuple[object, float]] = {}
+        self._waits: dict[Any, tuple[object, float]] = {}
 
-    def look(self, connections: Iterable[Any], now: float) -> int:
+    def close_stalled(self, connections: Iterable[Any], now: float) -> int:
         """Close the connections without progress, and return their number.
 
         Parameters
@@ -37,28 +37,28 @@ class SlowClients:
         now : float
             Seconds of a monotonic clock.
         """
-        seen: dict[Any, tuple[object, float]] = {}
-        count = 0
-        for one in connections:
-            waits_for = _find_wait(one)
-            if waits_for is None:
+        waits: dict[Any, tuple[object, float]] = {}
+        closed_count = 0
+        for connection in connections:
+            state = _get_wait_state(connection)
+            if state is None:
                 continue
-            before, since = self._seen.get(one, (None, now))
-            since = since if before == waits_for else now
+            last_state, since = self._waits.get(connection, (None, now))
+            since = since if last_state == state else now
             if now - since >= self._timeout:
-                one.transport.abort()
-                count += 1
+                connection.transport.abort()
+                closed_count += 1
             else:
-                seen[one] = waits_for, since
-        self._seen = seen
-        return count
+                waits[connection] = state, since
+        self._waits = waits
+        return closed_count
 
 
-def _find_wait(connection: Any) -> object:
-    """Return a value that is constant while the server waits for a client; None if it does not."""
-    unread = connection.transport.get_write_buffer_size()
-    if unread:
-        return "read", unread
+def _get_wait_state(connection: Any) -> object:
+    """Return a value that stays constant while the server waits for a client, or None."""
+    unsent = connection.transport.get_write_buffer_size()
+    if unsent:
+        return "read", unsent
     if _is_idle(connection) and connection.timeout_keep_alive_task is None:
         # The headers of the next request are incomplete; uvicorn limits only the time before them.
         return "headers", id(connection.cycle)
@@ -66,19 +66,19 @@ def _find_wait(connection: Any) -> object:
 
 
 async def drain(connections: Collection[Any]) -> None:
-    """Close busy connections after their responses, and give idle ones a second to send a request.
+    """Close busy connections after their responses; idle ones may send a request for a second more.
 
     Parameters
     ----------
     connections : collection of HttpToolsProtocol
         All open connections. Responses to later requests must close their connections.
     """
-    for one in connections:
-        if not _is_idle(one):
-            one.shutdown()  # after the response
-    end = time.monotonic() + _LAST
-    while any(map(_is_idle, connections)) and time.monotonic() < end:
-        await asyncio.sleep(_PAUSE)
+    for connection in connections:
+        if not _is_idle(connection):
+            connection.shutdown()  # after the response
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    while any(map(_is_idle, connections)) and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 def _is_idle(connection: Any) -> bool:

@@ -44,10 +44,10 @@ def main(cfg: DictConfig) -> None:
             if find_spec(package) is None:
                 raise MissingPackageError(package, "serving", "serve")
         from sentiment.commands.serve.job import prepare, run
-        from sentiment.commands.serve.server import hold_signals
+        from sentiment.commands.serve.server import block_signals
 
         service = prepare(cfg, watch)
-    hold_signals()
+    block_signals()
     show_address(service)
     run(service)
     show_end()

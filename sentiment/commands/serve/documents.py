@@ -89,9 +89,9 @@ _FILES = {"application/x-ndjson": {"schema": _STRING}} | _CSV
 
 
 def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, Any]:
-    """Return the OpenAPI 3.1 document of a server with some limits and names of routes."""
-    one = {"text": _STRING, "columns": _COLUMNS} | OPTIONS
-    several = {
+    """Return the OpenAPI 3.1 document of a server, with its limits and the names of its routes."""
+    text_fields = {"text": _STRING, "columns": _COLUMNS} | OPTIONS
+    texts_fields = {
         "texts": {
             "type": "array",
             "items": {"type": ["string", "number", "null"]},
@@ -99,9 +99,11 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         },
         "columns": {"type": "array", "items": _COLUMNS},
     } | OPTIONS
-    single = {"type": "object", "required": ["text"], "properties": one}
-    many = {"type": "object", "required": ["texts"], "properties": several}
-    body = {"oneOf": [fields | {"additionalProperties": False} for fields in (single, many)]}
+    text_body = {"type": "object", "required": ["text"], "properties": text_fields}
+    texts_body = {"type": "object", "required": ["texts"], "properties": texts_fields}
+    body = {
+        "oneOf": [fields | {"additionalProperties": False} for fields in (text_body, texts_body)]
+    }
     example = {"text": "A gem."}
     predict = _describe_operation(
         "Predict one text, several texts, or a file",
@@ -119,7 +121,7 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
     )
     explain = _describe_operation(
         "Predict one text by champion and challenger, with the effect of each word",
-        _as_json(single, example),
+        _as_json(text_body, example),
         {"200": _describe_response("Both predictions.", _as_json({"type": "object"}))},
         "For interactive use: slower than a prediction, and not in the metrics.",
     )
@@ -133,27 +135,27 @@ def make_openapi(settings: ServerSettings, names: Sequence[str]) -> dict[str, An
         {"202": _describe_response("The labels are recorded.", _as_json(accepted))},
         "The status is 404 if the server keeps no log.",
     )
-    known = {"type": "string", "enum": [*names]}
-    named = [{"name": "name", "in": "path", "required": True, "schema": known}]
+    route_name = {"type": "string", "enum": [*names]}
+    parameters = [{"name": "name", "in": "path", "required": True, "schema": route_name}]
     paths: dict[str, Any] = {
         "/predict": {"post": predict},
-        "/models/{name}/predict": {"parameters": named, "post": predict},
+        "/models/{name}/predict": {"parameters": parameters, "post": predict},
         "/invocations": {"post": invoke},
-        "/models/{name}/invocations": {"parameters": named, "post": invoke},
+        "/models/{name}/invocations": {"parameters": parameters, "post": invoke},
         "/explain": {"post": explain},
-        "/models/{name}/explain": {"parameters": named, "post": explain},
-        "/models": _show("Served models and their counts", "application/json"),
+        "/models/{name}/explain": {"parameters": parameters, "post": explain},
+        "/models": _describe_get("Served models and their counts", "application/json"),
         "/feedback": {"post": feedback},
-        "/models/{name}/feedback": {"parameters": named, "post": feedback},
-        "/health/live": _show("Liveness: the process responds", "application/json"),
-        "/health/ready": _show(
+        "/models/{name}/feedback": {"parameters": parameters, "post": feedback},
+        "/health/live": _describe_get("Liveness: the process responds", "application/json"),
+        "/health/ready": _describe_get(
             "Readiness: models are loaded; problems with new versions", "application/json"
         ),
-        "/version": _show(
+        "/version": _describe_get(
             "Version, models, and the process id of the worker that responds", "application/json"
         ),
-        "/metrics": _show("Metrics in the text format of Prometheus", "text/plain"),
-        "/openapi.json": _show("This document", "application/json"),
+        "/metrics": _describe_get("Metrics in the text format of Prometheus", "text/plain"),
+        "/openapi.json": _describe_get("This document", "application/json"),
     }
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -172,24 +174,26 @@ def list_endpoints(document: dict[str, Any]) -> list[dict[str, Any]]:
     """Return path, method, summary and statuses of each operation of an OpenAPI `document`."""
     return [
         {
-            "path": path, "method": method.upper(), "summary": one["summary"],
-            "statuses": {code: answer["description"] for code, answer in one["responses"].items()},
+            "path": path, "method": method.upper(), "summary": operation["summary"],
+            "statuses": {
+                code: response["description"] for code, response in operation["responses"].items()
+            },
         }
         for path, methods in document["paths"].items()
-        for method, one in methods.items()
+        for method, operation in methods.items()
         if method != "parameters"
     ]  # fmt: skip
 
 
 def _describe_operation(
-    summary: str, content: dict[str, Any], answers: dict[str, Any], description: str = ""
+    summary: str, content: dict[str, Any], responses: dict[str, Any], description: str = ""
 ) -> dict[str, Any]:
-    """Return an operation that takes a body."""
+    """Return an operation with a request body."""
     return {
         "summary": summary,
         **({"description": description} if description else {}),
         "requestBody": {"required": True, "content": content},
-        "responses": answers | _list_problems(),
+        "responses": responses | _list_problems(),
     }
 
 
@@ -197,8 +201,14 @@ def _describe_response(
     description: str, content: dict[str, Any], headers: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return a response."""
-    known = {name: {"description": _HEADERS[name], "schema": _STRING} for name in headers}
-    return {"description": description, **({"headers": known} if known else {}), "content": content}
+    described_headers = {
+        name: {"description": _HEADERS[name], "schema": _STRING} for name in headers
+    }
+    return {
+        "description": description,
+        **({"headers": described_headers} if described_headers else {}),
+        "content": content,
+    }
 
 
 def _as_json(schema: dict[str, Any], example: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -211,7 +221,7 @@ def _list_problems() -> dict[str, Any]:
     return {code: {"description": text, "content": content} for code, text in _PROBLEMS.items()}
 
 
-def _show(summary: str, kind: str) -> dict[str, Any]:
-    schema = {"type": "object"} if kind == "application/json" else _STRING
-    shown = {"description": f"{summary}.", "content": {kind: {"schema": schema}}}
-    return {"get": {"summary": summary, "responses": {"200": shown}}}
+def _describe_get(summary: str, content_type: str) -> dict[str, Any]:
+    schema = {"type": "object"} if content_type == "application/json" else _STRING
+    response = {"description": f"{summary}.", "content": {content_type: {"schema": schema}}}
+    return {"get": {"summary": summary, "responses": {"200": response}}}

@@ -1,8 +1,8 @@
 """Drift of the last predictions from the reference profile of their model.
 
 A request only appends its labels and probabilities to a list. Every few seconds, a thread compares
-them with the predictions for the validation rows, by the tests of `monitor`. Checks of the texts,
-such as their vocabulary, are left to `monitor`.
+them with the predictions for the validation rows, by the tests of `monitor`. Only `monitor` checks
+the texts, such as their vocabulary.
 """
 
 import logging
@@ -74,8 +74,8 @@ class DriftGauges:
 
     def show_thresholds(self, settings: DriftSettings) -> None:
         """Set the gauges of the effect sizes from which a change is drift."""
-        for check, size in zip(CHECKS, (settings.distance, settings.labels), strict=True):
-            self._threshold.labels(check).set(size)
+        for check, effect in zip(CHECKS, (settings.distance, settings.labels), strict=True):
+            self._threshold.labels(check).set(effect)
 
     def show_reference(self, route: str, role: str, reference: Reference) -> None:
         """Set the gauges of the distributions of labels and probabilities in a reference."""
@@ -88,14 +88,13 @@ class DriftGauges:
             self._scores.labels(route, role, str(float(bound))).set(share)
 
     def show_checks(self, route: str, role: str, texts: int, checks: Sequence[Check]) -> None:
-        """Set the gauges of a comparison; without checks to NaN, which raises no alarm."""
+        """Set the gauges of a comparison; without checks, they are NaN, which raises no alarm."""
         self._texts.labels(route, role).set(texts)
-        found = {check.name: check for check in checks}
+        checks_by_name = {check.name: check for check in checks}
         for name in CHECKS:
-            known = found.get(name)
-            drifted = math.nan if known is None else float(known.drifted)
-            self._drift.labels(route, role, name).set(drifted)
-            self._effect.labels(route, role, name).set(known.effect if known else math.nan)
+            check = checks_by_name.get(name)
+            self._drift.labels(route, role, name).set(float(check.drifted) if check else math.nan)
+            self._effect.labels(route, role, name).set(check.effect if check else math.nan)
 
 
 class DriftWatch:
@@ -108,11 +107,12 @@ class DriftWatch:
     loader : ModelLoader
         Finds the reference profiles.
     metrics : Metrics
-        Has the last predictions, and exports the results.
+        Holds the last predictions, and exports the results.
     settings : DriftSettings
         Window, interval and thresholds.
-    place : int, default=0
-        Index of the worker: worker 0 compares the predictions that the others save for it.
+    worker : int, default=0
+        Index of the worker. Worker 0 compares the predictions of all workers; the others save
+        theirs for it.
     on_event : callable, optional
         Called with ``drift`` and a message when an alarm begins; default: no call.
     """
@@ -123,40 +123,40 @@ class DriftWatch:
         loader: ModelLoader,
         metrics: Metrics,
         settings: DriftSettings,
-        place: int = 0,
+        worker: int = 0,
         on_event: Callable[[str, str], None] = lambda event, message: None,
     ) -> None:
         self._routes, self._loader, self._recent = routes, loader, metrics.recent
-        self._settings, self._place, self._on_event = settings, place, on_event
+        self._settings, self._worker, self._on_event = settings, worker, on_event
         self._gauges = DriftGauges(metrics)
         self._references: dict[tuple[str, str, str], Reference | None] = {}
         self._problems: dict[tuple[str, str, str], str] = {}
         self._alarms: set[tuple[str, str, str]] = set()
-        self._end = threading.Event()
+        self._stop_event = threading.Event()
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
 
     def start(self) -> None:
         """Start the thread, unless the window is 0."""
         if not self._settings.window:
             return
-        if not self._place:
-            # Load the kernels of the tests before requests come, which would wait for it.
+        if not self._worker:
+            # Compile the kernels of the tests now, since requests would have to wait for that.
             compare_numbers(np.zeros(1), np.zeros(1))
             compute_p_values(np.ones(1), np.ones(1), (1, 1))
         self._thread.start()
 
     def stop(self) -> None:
         """End the thread before its next comparison."""
-        self._end.set()
+        self._stop_event.set()
 
     def _run(self) -> None:
-        while not self._end.wait(self._settings.interval):
+        while not self._stop_event.wait(self._settings.interval):
             try:
-                self.look()
+                self.compare()
             except Exception:
                 log.exception("the last predictions were not compared")
 
-    def look(self) -> None:
+    def compare(self) -> None:
         """Compare the last predictions of all models, or save them for worker 0."""
         models = [
             (route.name, role, model)
@@ -165,30 +165,36 @@ class DriftWatch:
             if model is not None
         ]
         self._recent.keep({(route, model.uri) for route, _, model in models})
-        if self._place:
-            self._recent.save(self._place)
+        if self._worker:
+            self._recent.save(self._worker)
             return
         self._gauges.show_thresholds(self._settings)
         recent = self._recent.gather()
         for route, role, model in models:
-            self._compare(route, role, model, recent.get((route, model.uri), []))
+            self._compare_model(route, role, model, recent.get((route, model.uri), []))
 
-    def _compare(
+    def _compare_model(
         self, route: str, role: str, model: ServedModel, rows: list[tuple[str, float]]
     ) -> None:
         checks: list[Check] = []
         reference = self._find_reference(route, role, model)
         if reference is not None and len(rows) >= self._settings.window:
             labels, probabilities = zip(*rows, strict=True)
-            before = reference.rows
-            # In the precision of the reference, so that equal values remain equal.
-            found = before["probability"].to_numpy(np.float32), np.array(probabilities, np.float32)
-            both = before["prediction"], pd.Series(labels)
             checks = decide(
                 [
-                    check_numbers("probability", *found, self._settings.distance),
+                    check_numbers(
+                        "probability",
+                        # Use the precision of the reference, so that equal values stay equal.
+                        reference.rows["probability"].to_numpy(np.float32),
+                        np.array(probabilities, np.float32),
+                        self._settings.distance,
+                    ),
                     check_labels(
-                        *both, reference.classes, reference.separator, self._settings.labels
+                        reference.rows["prediction"],
+                        pd.Series(labels),
+                        reference.classes,
+                        reference.separator,
+                        self._settings.labels,
                     ),
                 ],
                 self._settings.alpha,
@@ -207,23 +213,23 @@ class DriftWatch:
         key = route, role, model.uri
         if key in self._references:
             return self._references[key]
-        found = None
+        reference = None
         try:
-            found = self._loader.find_reference(model)
-            self._gauges.show_reference(route, role, found)
+            reference = self._loader.find_reference(model)
+            self._gauges.show_reference(route, role, reference)
             release_memory()
         except (ReferenceMissingError, ConfigError) as error:
             log.info("drift of %s is not measured: %s", model.uri, error)
-        except Exception as error:  # the store may be unavailable; the next look tries again
+        except Exception as error:  # the store may be unavailable; the next comparison tries again
             message = redact(f"{type(error).__name__}: {error}")
             if self._problems.get(key) != message:
                 log.warning("drift of %s is not measured yet: %s", model.uri, message)
             self._problems[key] = message
             return None
-        # The reference of the model before it is not needed any more.
+        # The reference of the previous model is no longer needed.
         self._references = {k: v for k, v in self._references.items() if k[:2] != key[:2]}
-        self._references[key] = found
-        return found
+        self._references[key] = reference
+        return reference
 
 
 def _describe(route: str, role: str, model: ServedModel, check: Check, texts: int) -> str:

@@ -10,10 +10,10 @@ from sentiment.commands.serve.routes import Options, Route, ServedModel
 from sentiment.errors import UnexplainableModelError
 from sentiment.files.columns import as_texts, strip_values
 
-# Longest text in characters that is explained, which takes milliseconds per thousand characters;
-# longer texts are only predicted.
-_LONGEST = 20_000
-_TERMS = 12
+# Longest text in characters that is explained, which takes milliseconds per thousand characters.
+# Longer texts are only predicted.
+_MAX_EXPLAINED_CHARS = 20_000
+_MAX_TERMS = 12
 
 
 def explain(route: Route, data: bytes) -> dict[str, Any]:
@@ -36,32 +36,38 @@ def explain(route: Route, data: bytes) -> dict[str, Any]:
     if texts.faults or not texts.values:
         raise RequestError(422, texts.faults.get(0) or "expected a text; see /docs.")
     return {
-        "champion": _describe(champion, texts),
-        "challenger": _describe(challenger, texts) if challenger else None,
+        "champion": _describe_prediction(champion, texts),
+        "challenger": _describe_prediction(challenger, texts) if challenger else None,
     }
 
 
-def _describe(model: ServedModel, texts: Texts) -> dict[str, Any]:
+def _describe_prediction(model: ServedModel, texts: Texts) -> dict[str, Any]:
     predictor, (text,) = model.predictor, texts.values
     options = Options(probabilities=True, threshold=texts.options.threshold)
-    found = answers.predict(model, replace(texts, options=options))
-    label = found["prediction"][0]
-    shown: dict[str, Any] = {
+    predictions = answers.predict(model, replace(texts, options=options))
+    label = predictions["prediction"][0]
+    content: dict[str, Any] = {
         "model": model.uri,
         "prediction": label,
-        "probability": found["probability"][0],
-        "probabilities": {name: found[f"p:{name}"][0] for name in predictor.classes},
+        "probability": predictions["probability"][0],
+        "probabilities": {name: predictions[f"p:{name}"][0] for name in predictor.classes},
     }
-    if len(text) > _LONGEST:
-        reason = f"Only texts of up to {_LONGEST:,} characters are explained."
-        return shown | {"reason": reason}
+    if len(text) > _MAX_EXPLAINED_CHARS:
+        reason = f"Only texts of up to {_MAX_EXPLAINED_CHARS:,} characters are explained."
+        return content | {"reason": reason}
     columns: dict[str, str | None] = {}
     if texts.rows is not None:
         names = predictor.extra_columns
         values = strip_values(as_texts(texts.rows[0][name] for name in names)).to_pylist()
         columns = dict(zip(names, values, strict=True))
     try:
-        why = predictor.explain(text, columns, label if label in predictor.classes else None)
+        explanation = predictor.explain(
+            text, columns, label if label in predictor.classes else None
+        )
     except UnexplainableModelError as error:
-        return shown | {"reason": str(error)}
-    return shown | {"explained": why.label, "words": why.words, "terms": why.terms[:_TERMS]}
+        return content | {"reason": str(error)}
+    return content | {
+        "explained": explanation.label,
+        "words": explanation.words,
+        "terms": explanation.terms[:_MAX_TERMS],
+    }

@@ -1,4 +1,4 @@
-"""Feedback: true labels of predicted texts, which clients send when they know them."""
+"""Feedback: true labels of predicted texts, sent by clients."""
 
 import re
 import time
@@ -44,28 +44,30 @@ class Label:
     at: float = field(default_factory=time.time)
 
 
-def read_feedback(data: bytes, route: Route, most: int) -> list[Label]:
+def read_feedback(data: bytes, route: Route, max_labels: int) -> list[Label]:
     """Return the labels in a JSON body: an object with ``id`` and ``label``, or a list of these.
 
     Raises
     ------
     RequestError
-        The body does not match the schema, has more than `most` labels, or has a label that is
-        unknown to the model.
+        The body does not match the schema, has more than `max_labels` labels, or has a label that
+        the model does not know.
     """
     body = load_json(data)
-    given = convert(body if isinstance(body, list) else [body], list[FeedbackBody])
-    if len(given) > most:
-        raise too_large(f"the body has {len(given):,} labels", most, "max_texts")
-    return [Label(_check_id(one.id), route.name, _check_label(one.label, route)) for one in given]
+    items = convert(body if isinstance(body, list) else [body], list[FeedbackBody])
+    if len(items) > max_labels:
+        raise too_large(f"the body has {len(items):,} labels", max_labels, "max_texts")
+    return [
+        Label(_check_id(item.id), route.name, _check_label(item.label, route)) for item in items
+    ]
 
 
-def _check_id(name: str) -> str:
-    if not _ID.fullmatch(name):
+def _check_id(text_id: str) -> str:
+    if not _ID.fullmatch(text_id):
         raise RequestError(
-            422, f"the id is {name!r}; expected an id from a response of this server."
+            422, f"the id is {text_id!r}; expected an id from a response of this server."
         )
-    return name
+    return text_id
 
 
 def _check_label(label: str, route: Route) -> str:

@@ -16,7 +16,7 @@ from sentiment.commands.serve.streams import StreamRequest, predict_stream, read
 from sentiment.config.schemas import ServerSettings
 
 # Maximum number of files that a worker predicts at the same time.
-_MOST = 4
+_MAX_FILES = 4
 
 
 class FileRequests:
@@ -34,8 +34,8 @@ class FileRequests:
 
     def __init__(self, settings: ServerSettings, metrics: Metrics, log: TrafficLog | None) -> None:
         self._settings, self._metrics, self._log = settings, metrics, log
-        self._pool = ThreadPoolExecutor(_MOST, "stream")
-        self._open = 0
+        self._pool = ThreadPoolExecutor(_MAX_FILES, "stream")
+        self._active = 0
 
     async def answer(
         self,
@@ -65,19 +65,19 @@ class FileRequests:
         RequestError
             The file is not valid or too large, or too many files are being predicted.
         """
-        if self._open >= _MOST:
-            raise too_busy(f"{_MOST} files are being predicted")
+        if self._active >= _MAX_FILES:
+            raise too_busy(f"{_MAX_FILES} files are being predicted")
         limit = self._settings.max_stream
         check_length(headers, limit, "max_stream")
         options, column, key = read_query(query)
         loop = asyncio.get_running_loop()
-        seen = 0
+        received = 0
 
         async def read() -> tuple[bytes, bool]:
-            nonlocal seen
+            nonlocal received
             message = await receive_in_time(receive, self._settings.timeout)
-            seen += len(message.get("body", b""))
-            if seen > limit:
+            received += len(message.get("body", b""))
+            if received > limit:
                 raise too_large("the body is larger", limit, "max_stream")
             return message.get("body", b""), message.get("more_body", False)
 
@@ -90,7 +90,7 @@ class FileRequests:
             lambda: asyncio.run_coroutine_threadsafe(read(), loop).result(),
             counts, rows,
         )  # fmt: skip
-        self._open += 1
+        self._active += 1
         try:
             result = await loop.run_in_executor(self._pool, predict_stream, request)
         except BaseException:
@@ -98,14 +98,16 @@ class FileRequests:
                 rows.close()
             raise
         finally:
-            self._open -= 1
+            self._active -= 1
         self._metrics.count_file(route.name, model, options, counts)
-        named = []
+        id_headers = []
         if self._log and rows:
-            name, seconds = make_id(), time.perf_counter() - started
-            self._log.add_file(FileAnswer(name, route.name, role, model, options, rows, seconds))
-            named = [(b"x-request-id", name.encode())]
+            request_id, seconds = make_id(), time.perf_counter() - started
+            self._log.add_file(
+                FileAnswer(request_id, route.name, role, model, options, rows, seconds)
+            )
+            id_headers = [(b"x-request-id", request_id.encode())]
         if result.problem:
             result.close()
             raise RequestError(422, result.problem)
-        return 200, [(b"x-model", model.uri.encode()), *named, *result.headers], result
+        return 200, [(b"x-model", model.uri.encode()), *id_headers, *result.headers], result

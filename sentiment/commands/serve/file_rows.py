@@ -1,4 +1,4 @@
-"""Rows of a predicted file: their counts for the metrics, and themselves for the log."""
+"""Rows of a predicted file: their counts for the metrics, and the rows for the log."""
 
 import tempfile
 import time
@@ -14,11 +14,11 @@ from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.files.batches import Batch
 from sentiment.files.tally import Tally
 
-# Bytes of rows that are kept in memory; if there are more, they go to the disk.
-_IN_MEMORY = 2**22
+# Bytes of rows in memory; a larger file goes to the disk.
+_MAX_MEMORY = 2**22
 _ROWS = pa.schema(
     {
-        "place": pa.int64(),  # in the file, from 0
+        "position": pa.int64(),  # in the file, from 0
         "prediction": pa.string(),
         "probability": pa.float64(),
         "error": pa.string(),
@@ -33,7 +33,7 @@ class FileCounts:
     Parameters
     ----------
     window : int
-        Number of last predictions to keep for drift; 0 for none.
+        Number of last predictions to keep for drift.
     bounds : sequence of float
         Ascending upper bounds of the histogram of probabilities.
 
@@ -44,7 +44,7 @@ class FileCounts:
     predictions : dict of str to int
         Number of rows by predicted label or label set.
     scores : ndarray of int, of shape (n_bounds + 1,)
-        Number of rows by bucket of the probability, the last of which is above all `bounds`.
+        Number of rows by bucket of the probability; the last bucket is above all `bounds`.
     last : list of (str, float)
         The last predictions and their probabilities.
     """
@@ -60,9 +60,9 @@ class FileCounts:
         """Count the rows of a batch."""
         self.tally.add(batch, predictions)
         labels, probabilities = predictions.column("prediction"), predictions.column("probability")
-        for found in pc.value_counts(labels).to_pylist():
-            known = self.predictions.get(found["values"], 0)
-            self.predictions[found["values"]] = known + found["counts"]
+        for item in pc.value_counts(labels).to_pylist():
+            label, count = item["values"], item["counts"]
+            self.predictions[label] = self.predictions.get(label, 0) + count
         self.scores += count_by_bucket(probabilities.to_numpy(), self._bounds)
         if self._window:
             latest = zip(
@@ -73,43 +73,43 @@ class FileCounts:
 
 
 def count_by_bucket(values: ArrayLike, bounds: Sequence[float]) -> np.ndarray:
-    """Return the number of `values` by bucket, shape (n_bounds + 1,); the last has no bound."""
+    """Return the number of `values` by bucket, shape (n_bounds + 1,); the last is unbounded."""
     return np.bincount(np.searchsorted(bounds, values), minlength=len(bounds) + 1)
 
 
 class RowSpool:
-    """Temporary file with the rows of a predicted file, until these are logged.
+    """Temporary file with the rows of a predicted file, to be logged later.
 
     Parameters
     ----------
     with_texts : bool
-        If True, the texts are logged, too.
+        If True, log the texts, too.
 
     Attributes
     ----------
-    count, taken : int
-        Number of rows that were added, and that were read again.
+    count, read_count : int
+        Number of rows that were added, and of rows that were read back.
     size : int
         Size of the temporary file in bytes.
     """
 
     def __init__(self, *, with_texts: bool) -> None:
         self._with_texts = with_texts
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - `close` does it
+        self._file = tempfile.SpooledTemporaryFile(_MAX_MEMORY)  # noqa: SIM115 - `close` closes it
         self._writer: pa.RecordBatchStreamWriter | None = pa.ipc.new_stream(self._file, _ROWS)
         self._reader: pa.RecordBatchStreamReader | None = None
-        self.count = self.taken = self.size = 0
+        self.count = self.read_count = self.size = 0
 
     def add(self, batch: Batch, predictions: pa.RecordBatch) -> None:
-        """Add the rows of a batch; if the disk is full, they are lost to the log."""
+        """Add the rows of a batch; if the disk is full, they are not logged."""
         self.count += batch.read
         if self._writer is None:
             return
-        rejected = [reject.row - 1 for reject in batch.rejects]
-        places = np.arange(batch.end.row - batch.read, batch.end.row)
+        rejected_positions = [reject.row - 1 for reject in batch.rejects]
+        positions = np.arange(batch.end.row - batch.read, batch.end.row)
         reasons = [reject.reason.partition(":")[0] for reject in batch.rejects]  # no quoted text
         columns = {
-            "place": pa.array(np.setdiff1d(places, rejected, assume_unique=True)),
+            "position": pa.array(np.setdiff1d(positions, rejected_positions, assume_unique=True)),
             "prediction": predictions.column("prediction").cast(pa.string()),
             "probability": predictions.column("probability"),
             "error": pa.nulls(predictions.num_rows, pa.string()),
@@ -119,17 +119,17 @@ class RowSpool:
         }
         try:
             self._writer.write(pa.RecordBatch.from_pydict(columns, _ROWS))
-            if rejected:
-                rows = {"place": rejected, "error": reasons}
-                nothing = [None] * len(rejected)
-                every = {name: rows.get(name, nothing) for name in _ROWS.names}
-                self._writer.write(pa.RecordBatch.from_pydict(every, _ROWS))
+            if rejected_positions:
+                known_columns = {"position": rejected_positions, "error": reasons}
+                nulls = [None] * len(rejected_positions)
+                rejected_columns = {name: known_columns.get(name, nulls) for name in _ROWS.names}
+                self._writer.write(pa.RecordBatch.from_pydict(rejected_columns, _ROWS))
             self.size = self._file.tell()
         except OSError:
             self._writer = None
 
     def read_next(self) -> pa.RecordBatch | None:
-        """Return the next rows; None at the end, or where the disk was full."""
+        """Return the next rows; None at the end, or if the disk was full."""
         try:
             if self._reader is None:
                 self._file.seek(0)
@@ -137,7 +137,7 @@ class RowSpool:
             rows = self._reader.read_next_batch()
         except (StopIteration, OSError, pa.ArrowException):
             return None
-        self.taken += rows.num_rows
+        self.read_count += rows.num_rows
         return rows
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Following of aliases: the new model is loaded and replaces the old one."""
+"""Following of aliases: a new model is loaded and replaces the old one."""
 
 import logging
 import threading
@@ -11,15 +11,15 @@ from sentiment.redaction import redact
 
 log = logging.getLogger(__name__)
 
-# Maximum number of seconds that a starting server waits for the first look at the registry.
-_FIRST = 2.0
+# Maximum number of seconds that a starting server waits for the first check of the registry.
+_START_TIMEOUT = 2.0
 
 
 class Follower:
     """A thread that follows aliases, and replaces a model when its alias moves.
 
     After a failure, such as a store that is unavailable or a model that fails its audit, the old
-    model stays in use. The failure is recorded in the route, and the next look tries again.
+    model stays in use. The failure is recorded in the route, and the next check tries again.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Follower:
     metrics : Metrics
         Counts replacements and failures.
     interval : float
-        Seconds between two looks at the registry.
+        Seconds between two checks of the registry.
     on_event : callable
         Called with ``swap_failed`` or ``rollback`` and a message.
     """
@@ -45,14 +45,14 @@ class Follower:
     ) -> None:
         self._routes, self._loader, self._metrics = routes, loader, metrics
         self._interval, self._on_event = interval, on_event
-        self._end, self._looked = threading.Event(), threading.Event()
+        self._stop_event, self._first_refresh = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
 
     def start(self) -> None:
-        """Start the thread, unless no address is an alias, and give it time for a first look.
+        """Start the thread if an address is an alias, and give it time for a first check.
 
-        A worker that replaces another has the models that were loaded when the server started; it
-        should not answer with them if the aliases have moved since.
+        A worker that replaces another one has the models that the server loaded at its start. It
+        must not answer with these models if the aliases have moved since.
         """
         addresses = [
             address
@@ -61,20 +61,20 @@ class Follower:
         ]
         if any("@" in address for address in addresses if address is not None):
             self._thread.start()
-            self._looked.wait(_FIRST)
+            self._first_refresh.wait(_START_TIMEOUT)
 
     def stop(self) -> None:
-        """End the thread before its next look."""
-        self._end.set()
+        """End the thread before its next check."""
+        self._stop_event.set()
 
     def _run(self) -> None:
         while True:
-            self.look()
-            self._looked.set()
-            if self._end.wait(self._interval):
+            self.refresh()
+            self._first_refresh.set()
+            if self._stop_event.wait(self._interval):
                 return
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """Replace the models whose aliases have moved."""
         for route in self._routes.values():
             settings = route.settings
@@ -84,8 +84,8 @@ class Follower:
             if settings.challenger is not None and "@" in settings.challenger:
                 challenger = route.challenger
                 assert challenger is not None  # noqa: S101 - loaded at the start
-                found = self._replace(route, settings.challenger, challenger, route.champion)
-                route.challenger = found
+                address = settings.challenger
+                route.challenger = self._replace(route, address, challenger, route.champion)
         self._metrics.show_models(self._routes)
 
     def _replace(
@@ -96,10 +96,10 @@ class Follower:
             if self._loader.find_version(address) == model.alias_version:
                 _forget_problem(route, address)
                 return model
-            found = self._loader.load(address, route.settings)
+            new_model = self._loader.load(address, route.settings)
             if other is not None:
-                check_labels(other, found)
-        except Exception as error:  # whatever it is, the model in use keeps serving
+                check_labels(other, new_model)
+        except Exception as error:  # after any error, the model in use keeps serving
             is_known = isinstance(error, SentimentError)
             message = str(error) if is_known else redact(f"{type(error).__name__}: {error}")
             if route.problems.get(address) != message:
@@ -112,17 +112,17 @@ class Follower:
             return model
         _forget_problem(route, address)
         self._metrics.count_swap(route.name, "done")
-        log.warning("%s is now %s, before %s", address, found.uri, model.uri)
-        if _number(found) < _number(model):
-            numbers = f"version {found.alias_version}, and was {model.alias_version}"
+        log.warning("%s is now %s, before %s", address, new_model.uri, model.uri)
+        if _get_version_number(new_model) < _get_version_number(model):
+            numbers = f"version {new_model.alias_version}, and was {model.alias_version}"
             self._on_event("rollback", f"{address} is back on {numbers}")
-        return found
+        return new_model
 
 
 def _forget_problem(route: Route, address: str) -> None:
-    # In a new dict, since the thread of the requests may be reading this one.
+    # Make a new dict, since the thread of the requests may be reading the old one.
     route.problems = {k: v for k, v in route.problems.items() if k != address}
 
 
-def _number(model: ServedModel) -> int:
+def _get_version_number(model: ServedModel) -> int:
     return int(model.alias_version or 0)

@@ -56,7 +56,7 @@ class Service:
         Routes by name.
     loader : ModelLoader
         Loads new versions of the models.
-    listening : list of socket
+    sockets : list of socket
         Listening sockets, one for each worker.
     tokens : list of bytes
         Digests of the accepted tokens; if empty, requests need no token.
@@ -68,27 +68,27 @@ class Service:
     alert: AlertSettings
     routes: dict[str, Route]
     loader: ModelLoader
-    listening: list[socket.socket]
+    sockets: list[socket.socket]
     tokens: list[bytes]
 
     @property
     def url(self) -> str:
         """URL of the server."""
-        host, port = self.listening[0].getsockname()[:2]
+        host, port = self.sockets[0].getsockname()[:2]
         scheme = "http" if self.settings.certfile is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
 
     def stop_listening(self) -> None:
         """Refuse new connections, also on sockets that are shared with other processes."""
-        for one in self.listening:
+        for sock in self.sockets:
             with contextlib.suppress(OSError):  # macOS has no such call for a listening socket
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()  # or it listens again if a worker that has just started calls listen
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()  # or a worker that has just started may open it again
 
     def close(self) -> None:
         """Close the sockets."""
-        for one in self.listening:
-            one.close()
+        for sock in self.sockets:
+            sock.close()
 
 
 def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
@@ -99,7 +99,7 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
     cfg : DictConfig
         Checked config, composed from ``conf/serve.yaml``.
     observer : StageObserver, optional
-        Receives the name of each stage; default: none does.
+        Receives the name of each stage.
 
     Raises
     ------
@@ -115,52 +115,52 @@ def prepare(cfg: DictConfig, observer: StageObserver | None = None) -> Service:
         settings = replace(settings, certfile=certfile, keyfile=keyfile)
     tokens = read_tokens(settings.tokens_file) if settings.tokens_file is not None else []
     try:
-        listening = open_sockets(settings.host, settings.port, settings.workers)
+        sockets = open_sockets(settings.host, settings.port, settings.workers)
     except OSError as error:
         raise ListenError(settings.host, settings.port, error) from error
     try:
         scorer: BatchScorer = make(cfg, "deploy", "score")
         loader = ModelLoader(scorer, make(cfg, "tracking", "find_model"), explain=cfg.explain)
         routes = {}
-        for name, wanted in _list_routes(cfg, scorer).items():
-            observer.on_start(f"loading {wanted.model}")
-            routes[name] = loader.make_route(name, wanted)
+        for name, route_settings in _list_routes(cfg, scorer).items():
+            observer.on_start(f"loading {route_settings.model}")
+            routes[name] = loader.make_route(name, route_settings)
     except BaseException:
-        for one in listening:
-            one.close()
+        for sock in sockets:
+            sock.close()
         raise
-    return Service(settings, log, drift, alert, routes, loader, listening, tokens)
+    return Service(settings, log, drift, alert, routes, loader, sockets, tokens)
 
 
 def _list_routes(cfg: DictConfig, scorer: BatchScorer) -> dict[str, RouteSettings]:
     """Return the settings of all routes by name; the first is the route of ``/predict``."""
-    written = OmegaConf.to_container(cfg.routes, resolve=True) if cfg.routes else {}
-    assert isinstance(written, dict)  # noqa: S101 - the schema says so
-    first = RouteSettings(model=scorer.run, threshold=scorer.threshold, abstain=scorer.abstain)
-    given = {str(name): values for name, values in written.items()}
-    routes = {DEFAULT_ROUTE: replace(first, **given.pop(DEFAULT_ROUTE, {}))}
-    return routes | {name: RouteSettings(**values) for name, values in given.items()}
+    configured = OmegaConf.to_container(cfg.routes, resolve=True) if cfg.routes else {}
+    assert isinstance(configured, dict)  # noqa: S101 - by the schema
+    default = RouteSettings(model=scorer.run, threshold=scorer.threshold, abstain=scorer.abstain)
+    settings = {str(name): values for name, values in configured.items()}
+    routes = {DEFAULT_ROUTE: replace(default, **settings.pop(DEFAULT_ROUTE, {}))}
+    return routes | {name: RouteSettings(**values) for name, values in settings.items()}
 
 
 def run(service: Service) -> None:
     """Serve until SIGTERM or SIGINT, and then finish the requests in progress."""
-    release_memory()  # before workers share the rest
+    release_memory()  # before the fork, since the workers share this memory
     release_libraries()
-    with _share_counts(service.settings.workers) as folder, contextlib.closing(service):
+    with _make_counts_folder(service.settings.workers) as folder, contextlib.closing(service):
         if folder is None:
             _serve(service, None, 0)
         else:
             counts = Metrics(folder)
             Workers(
                 service.settings.workers,
-                lambda place, parent: _serve(service, folder, place, parent),
+                lambda worker, parent: _serve(service, folder, worker, parent),
                 counts.forget_process,
                 service.stop_listening,
             ).run()
 
 
 @contextlib.contextmanager
-def _share_counts(workers: int) -> Iterator[Path | None]:
+def _make_counts_folder(workers: int) -> Iterator[Path | None]:
     """Yield a temporary folder for the metrics of several workers; None for a single one."""
     if workers == 1:
         yield None
@@ -169,28 +169,27 @@ def _share_counts(workers: int) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def _serve(service: Service, folder: Path | None, place: int, parent: int | None = None) -> None:
-    listening = service.listening[place]
-    for one in service.listening:
-        if one is not listening:
-            one.close()  # it has to close with its own worker and the parent
+def _serve(service: Service, folder: Path | None, worker: int, parent: int | None = None) -> None:
+    for sock in service.sockets:
+        if sock is not service.sockets[worker]:
+            sock.close()  # only its own worker and the parent may keep it open
     metrics = Metrics(folder, service.drift.window)
     log = TrafficLog(service.log, metrics) if service.log.folder is not None else None
     settings = service.settings
     app = App(service.routes, settings, metrics, service.tokens, log)
     # All workers observe the same events, so only one of them sends alerts.
     webhook = None
-    if place == 0 and service.alert.url is not None:
+    if worker == 0 and service.alert.url is not None:
         webhook = Webhook(service.alert.url, service.alert.format)
     report = webhook.send if webhook else lambda event, message: None
     follower = Follower(service.routes, service.loader, metrics, settings.refresh, report)
-    watch = DriftWatch(service.routes, service.loader, metrics, service.drift, place, report)
+    watch = DriftWatch(service.routes, service.loader, metrics, service.drift, worker, report)
     follower.start()
     if log is not None:
         log.start()
     watch.start()
     try:
-        run_server(app, settings, listening, parent)
+        run_server(app, settings, service.sockets[worker], parent)
     finally:
         follower.stop()
         app.close()

@@ -26,20 +26,20 @@ from sentiment.modeling.decision_rules import record_rule
 
 log = logging.getLogger(__name__)
 
-# Seconds between two writes: with the write itself, a killed server loses less than a second.
-_PAUSE = 0.5
-# Maximum size of the queue in characters: 256 for each row, and those of its text if it is logged.
-_LARGEST, _ROW = 2**26, 256
-# Bytes of rows of files in one write, and at most in the queue.
-_PART, _LARGEST_FILES = 2**24, 2**30
+# Seconds between two writes. With the time of a write, a killed server loses less than a second.
+_WRITE_INTERVAL = 0.5
+# Maximum size of the queue in characters. A row counts as 256, plus the length of a logged text.
+_MAX_QUEUE_CHARS, _ROW_CHARS = 2**26, 256
+# For rows of files: the size of one write, and the maximum size of the queue, in bytes.
+_FILE_WRITE_BYTES, _MAX_FILE_BYTES = 2**24, 2**30
 _ID_BYTES = 12
 
 
 class TrafficLog:
-    """Writer of the log of a worker, with a thread of its own.
+    """Writer of the log of one worker, with its own thread.
 
-    If the disk is full or slower than the requests, rows are dropped and counted; no response waits
-    for the log.
+    No response waits for the log: if the disk is full or slower than the requests, rows are dropped
+    and counted.
 
     Parameters
     ----------
@@ -55,13 +55,13 @@ class TrafficLog:
         self._folder = Path(settings.folder).expanduser()
         self._tables = {name: HourlyTable(self._folder / name, SCHEMAS[name]) for name in TABLES}
         self._lock = threading.Lock()
-        self._waiting: dict[str, list[Any]] = {name: [] for name in TABLES}
+        self._queue: dict[str, list[Any]] = {name: [] for name in TABLES}
         self._size = 0
         self._files: deque[FileAnswer] = deque()
         self._file_size = 0
-        self._looked = ""  # hour of the last search for old files
+        self._cleanup_hour = ""  # hour of the last cleanup
         self._failed = False
-        self._end = threading.Event()
+        self._stop_event = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log", daemon=True)
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class TrafficLog:
 
     def stop(self) -> None:
         """Write all queued rows, and convert the journals to Parquet files."""
-        self._end.set()
+        self._stop_event.set()
         self._thread.join()
 
     def add_answer(self, answer: Answer) -> None:
@@ -78,7 +78,7 @@ class TrafficLog:
         texts = answer.texts
         if not texts.count:
             return
-        size = _ROW * texts.count
+        size = _ROW_CHARS * texts.count
         if self._settings.texts:
             size += sum(map(len, texts.values))
         self._add(PREDICTIONS, [answer], size, texts.count)
@@ -91,21 +91,21 @@ class TrafficLog:
         """Queue the rows of a predicted file."""
         rows = answer.rows
         with self._lock:
-            if has_room := self._file_size + rows.size <= _LARGEST_FILES:
+            if has_room := self._file_size + rows.size <= _MAX_FILE_BYTES:
                 self._file_size += rows.size
                 self._files.append(answer)
         if not has_room:
-            self._end_file(answer)
+            self._finish_file(answer)
 
     def add_labels(self, labels: Sequence[Label]) -> bool:
         """Queue labels; return False if the queue is full."""
-        return self._add(FEEDBACK, labels, _ROW * len(labels), len(labels))
+        return self._add(FEEDBACK, labels, _ROW_CHARS * len(labels), len(labels))
 
     def _add(self, table: str, items: Sequence[Any], size: int, rows: int) -> bool:
         with self._lock:
-            if has_room := self._size + size <= _LARGEST:
+            if has_room := self._size + size <= _MAX_QUEUE_CHARS:
                 self._size += size
-                self._waiting[table].extend(items)
+                self._queue[table].extend(items)
         if not has_room:
             self._metrics.count_logged(table, "dropped", rows)
         return has_room
@@ -113,7 +113,7 @@ class TrafficLog:
     def _run(self) -> None:
         is_last = False
         while not is_last:
-            is_last = self._end.wait(0 if self._files else _PAUSE)
+            is_last = self._stop_event.wait(0 if self._files else _WRITE_INTERVAL)
             self.write()
         while self._files:
             self.write()
@@ -121,46 +121,46 @@ class TrafficLog:
             self._try(table.close)
 
     def write(self) -> None:
-        """Write queued rows, of files a part; recover journals and remove old files each hour."""
+        """Write queued rows, and a part of queued files; clean up the folder once an hour."""
         now = datetime.now(UTC)
         with self._lock:
-            waiting, self._size = self._waiting, 0
-            self._waiting = {name: [] for name in TABLES}
-        answers = waiting[PREDICTIONS]
+            queue, self._size = self._queue, 0
+            self._queue = {name: [] for name in TABLES}
+        answers = queue[PREDICTIONS]
         if answers:
             self._write(PREDICTIONS, _tabulate(answers, with_texts=self._settings.texts), now)
-        if waiting[FEEDBACK]:
-            self._write(FEEDBACK, _tabulate_labels(waiting[FEEDBACK]), now)
+        if queue[FEEDBACK]:
+            self._write(FEEDBACK, _tabulate_labels(queue[FEEDBACK]), now)
         self._write_files(now)
         hour = now.strftime("%Y-%m-%dT%H")
-        if hour != self._looked:
-            self._looked = hour
+        if hour != self._cleanup_hour:
+            self._cleanup_hour = hour
             for name, table in self._tables.items():
                 self._try(partial(table.roll, now))
                 self._try(partial(recover, self._folder / name))
                 self._try(partial(self._remove_old, name, now))
 
     def _write_files(self, now: datetime) -> None:
-        """Write one part of the queued files, so that other rows need not wait for all of them."""
-        taken: list[pa.RecordBatch] = []
-        while self._files and sum(rows.nbytes for rows in taken) < _PART:
+        """Write one part of the queued files, so that other rows do not wait for whole files."""
+        batches: list[pa.RecordBatch] = []
+        while self._files and sum(rows.nbytes for rows in batches) < _FILE_WRITE_BYTES:
             answer = self._files[0]
             rows = answer.rows.read_next()
             if rows is not None:
-                taken.append(_tabulate_file(answer, rows))
+                batches.append(_tabulate_file(answer, rows))
                 continue
             with self._lock:
                 self._files.popleft()
                 self._file_size -= answer.rows.size
-            self._end_file(answer)
-        if taken:
-            self._write(PREDICTIONS, pa.concat_batches(taken), now)
+            self._finish_file(answer)
+        if batches:
+            self._write(PREDICTIONS, pa.concat_batches(batches), now)
 
-    def _end_file(self, answer: FileAnswer) -> None:
+    def _finish_file(self, answer: FileAnswer) -> None:
         rows = answer.rows
         rows.close()
-        if rows.taken < rows.count:
-            self._metrics.count_logged(PREDICTIONS, "dropped", rows.count - rows.taken)
+        if rows.read_count < rows.count:
+            self._metrics.count_logged(PREDICTIONS, "dropped", rows.count - rows.read_count)
 
     def _write(self, name: str, rows: pa.RecordBatch, now: datetime) -> None:
         is_written = self._try(lambda: self._tables[name].append(rows, now))
@@ -171,10 +171,10 @@ class TrafficLog:
         if self._settings.keep_days is not None:
             remove_old(self._folder / name, self._settings.keep_days, now)
 
-    def _try(self, act: Callable[[], Any]) -> bool:
-        """Call `act`; return False if it fails to write, and log only the first failure."""
+    def _try(self, action: Callable[[], Any]) -> bool:
+        """Call `action`; return False if it fails to write, and log only the first failure."""
         try:
-            act()
+            action()
         except (OSError, pa.ArrowException) as error:
             if not self._failed:
                 log.warning("the log is not written: %s", error)
@@ -207,32 +207,37 @@ def make_id() -> str:
 
 def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
     rows: list[tuple[Any, ...]] = []
-    for one in answers:
-        texts, choice = one.texts, one.model.choice
-        shared = (one.route, one.role, choice.uri, choice.run_id, one.model.alias_version,
-                  one.seconds, _write_rule(one.model, texts.options))  # fmt: skip
-        at = int(one.at * 1e6)
-        found = zip(one.found["prediction"], one.found["probability"], texts.values, strict=True)
-        for place, id_ in enumerate(one.list_ids()):
-            if place in texts.faults:
-                # Only the part before the colon: the rest may quote the text.
-                reason = texts.faults[place].partition(":")[0]
-                rows.append((at, id_, *shared, None, None, reason, None))
+    for answer in answers:
+        texts, choice = answer.texts, answer.model.choice
+        shared = (answer.route, answer.role, choice.uri, choice.run_id, answer.model.alias_version,
+                  answer.seconds, _write_rule(answer.model, texts.options))  # fmt: skip
+        at = int(answer.at * 1e6)
+        predictions = zip(
+            answer.predictions["prediction"],
+            answer.predictions["probability"],
+            texts.values,
+            strict=True,
+        )
+        for i, text_id in enumerate(answer.list_ids()):
+            if i in texts.faults:
+                # Log only the part before the colon, since the rest may quote the text.
+                reason = texts.faults[i].partition(":")[0]
+                rows.append((at, text_id, *shared, None, None, reason, None))
             else:
-                prediction, probability, text = next(found)
-                kept = text if with_texts else None
-                rows.append((at, id_, *shared, prediction, probability, None, kept))
+                prediction, probability, text = next(predictions)
+                logged_text = text if with_texts else None
+                rows.append((at, text_id, *shared, prediction, probability, None, logged_text))
     return _make_batch(rows, SCHEMAS[PREDICTIONS])
 
 
-def _tabulate_file(one: FileAnswer, rows: pa.RecordBatch) -> pa.RecordBatch:
+def _tabulate_file(answer: FileAnswer, rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return rows of a predicted file with the columns of the log."""
-    choice, schema = one.model.choice, SCHEMAS[PREDICTIONS]
-    ids = pc.binary_join_element_wise(one.id, rows["place"].cast(pa.string()), "-")
+    choice, schema = answer.model.choice, SCHEMAS[PREDICTIONS]
+    ids = pc.binary_join_element_wise(answer.id, rows["position"].cast(pa.string()), "-")
     shared = {
-        "time": int(one.at * 1e6), "route": one.route, "role": one.role, "model": choice.uri,
-        "run_id": choice.run_id, "version": one.model.alias_version, "seconds": one.seconds,
-        "rule": _write_rule(one.model, one.options),
+        "time": int(answer.at * 1e6), "route": answer.route, "role": answer.role,
+        "model": choice.uri, "run_id": choice.run_id, "version": answer.model.alias_version,
+        "seconds": answer.seconds, "rule": _write_rule(answer.model, answer.options),
     }  # fmt: skip
     columns = {"id": ids}
     for field in schema:
@@ -247,15 +252,18 @@ def _tabulate_file(one: FileAnswer, rows: pa.RecordBatch) -> pa.RecordBatch:
 def _write_rule(model: ServedModel, options: Options) -> str:
     if options.threshold is None:
         return model.rule
-    return json.dumps(record_rule(model.vary(options).rule))
+    return json.dumps(record_rule(model.with_options(options).rule))
 
 
 def _tabulate_labels(labels: Sequence[Label]) -> pa.RecordBatch:
-    rows = [(int(one.at * 1e6), one.id, one.route, one.label) for one in labels]
+    rows = [(int(label.at * 1e6), label.id, label.route, label.label) for label in labels]
     return _make_batch(rows, SCHEMAS[FEEDBACK])
 
 
 def _make_batch(rows: Sequence[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
     columns = zip(*rows, strict=True)
-    arrays = [pa.array(one, kind) for one, kind in zip(columns, schema.types, strict=True)]
+    arrays = [
+        pa.array(column, column_type)
+        for column, column_type in zip(columns, schema.types, strict=True)
+    ]
     return pa.record_batch(arrays, schema=schema)

@@ -1,7 +1,7 @@
 """Prometheus metrics, aggregated over all workers.
 
-Workers count into files of a shared folder, and the worker that is asked for the metrics adds them
-up. The counts of killed workers are kept.
+Each worker counts into files of a shared folder. The worker that responds to a request for the
+metrics adds up the counts of all workers, including those of killed workers.
 """
 
 import collections
@@ -14,7 +14,7 @@ import numpy as np
 
 from sentiment.commands.serve.bodies import Texts
 from sentiment.commands.serve.file_rows import FileCounts, count_by_bucket
-from sentiment.commands.serve.recent import Recent
+from sentiment.commands.serve.recent import RecentPredictions
 from sentiment.commands.serve.routes import Options, Route, ServedModel
 
 # Bounds of buckets in seconds; a review takes a fraction of a millisecond.
@@ -23,14 +23,14 @@ _LATENCIES = (
 )  # fmt: skip
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 10000)
 SCORES = tuple(k / 10 for k in range(1, 11))
-# Counters that GET /models shows for each route: the name there, and the labels that nest it.
-_COUNTED = {
+# Counters in the response to GET /models: the name there, and the labels of its nested objects.
+_MODEL_COUNTERS = {
     "sentiment_requests_total": ("requests", ("status",)),
     "sentiment_rejected_total": ("rejected", ("reason",)),
     "sentiment_predictions_total": ("predictions", ("model", "label")),
     "sentiment_shadow_total": ("shadow", ("agreed",)),
 }
-_FEW = 8  # number of values from which it is faster to count by bucket first
+_MIN_BULK = 8  # number of values from which it is faster to count by bucket first
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -47,7 +47,7 @@ class Metrics:
 
     Attributes
     ----------
-    recent : Recent
+    recent : RecentPredictions
         The last predictions of each model.
     """
 
@@ -62,79 +62,84 @@ class Metrics:
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self._client, self._folder = prometheus_client, folder
         self._registry = CollectorRegistry()
-        here: dict[str, Any] = {"registry": self._registry}
+        options: dict[str, Any] = {"registry": self._registry}
         self._requests = Counter(
-            "sentiment_requests", "Requests by route and HTTP status.", ("route", "status"), **here
+            "sentiment_requests",
+            "Requests by route and HTTP status.",
+            ("route", "status"),
+            **options,
         )
         self._latency = Histogram(
             "sentiment_request_seconds", "Seconds from the headers of a request to its response.",
-            ("route",), buckets=_LATENCIES, **here,
+            ("route",), buckets=_LATENCIES, **options,
         )  # fmt: skip
         self._sizes = Histogram(
-            "sentiment_request_texts", "Texts per request.", ("route",), buckets=_SIZES, **here
+            "sentiment_request_texts", "Texts per request.", ("route",), buckets=_SIZES, **options
         )
         self._predictions = Counter(
             "sentiment_predictions", "Predictions by route, model and label.",
-            ("route", "model", "label"), **here,
+            ("route", "model", "label"), **options,
         )  # fmt: skip
         self._scores = Histogram(
             "sentiment_probability", "Probabilities of the predicted labels.",
-            ("route", "model"), buckets=SCORES, **here,
+            ("route", "model"), buckets=SCORES, **options,
         )  # fmt: skip
         self._rejected = Counter(
             "sentiment_rejected", "Rejected texts by route and reason.",
-            ("route", "reason"), **here,
+            ("route", "reason"), **options,
         )  # fmt: skip
         self._shadow = Counter(
             "sentiment_shadow", "Texts predicted by a challenger in shadow, by agreement.",
-            ("route", "agreed"), **here,
+            ("route", "agreed"), **options,
         )  # fmt: skip
         self._swaps = Counter(
             "sentiment_swaps", "Replacements of models by route and result.",
-            ("route", "result"), **here,
+            ("route", "result"), **options,
         )  # fmt: skip
         self._logged = Counter(
             "sentiment_log_rows", "Rows of the log by table and result.",
-            ("table", "result"), **here,
+            ("table", "result"), **options,
         )  # fmt: skip
         self._feedback = Counter(
-            "sentiment_feedback", "True labels received by route.", ("route",), **here
+            "sentiment_feedback", "True labels received by route.", ("route",), **options
         )
         self._models = Gauge(
             "sentiment_model_in_use", "Number of workers that use a model.",
-            ("route", "role", "model"), multiprocess_mode="livesum", **here,
+            ("route", "role", "model"), multiprocess_mode="livesum", **options,
         )  # fmt: skip
-        self.recent = Recent(window, folder)
-        self._known: dict[tuple[str, ...], Any] = {}
-        self._shown: set[tuple[str, str, str]] = set()
+        self.recent = RecentPredictions(window, folder)
+        self._children: dict[tuple[str, ...], Any] = {}
+        self._shown_models: set[tuple[str, str, str]] = set()
 
-    def make_gauge(self, name: str, about: str, labels: tuple[str, ...]) -> Any:
+    def make_gauge(self, name: str, documentation: str, labels: tuple[str, ...]) -> Any:
         """Return a new gauge whose value is set by a single worker."""
         gauge = self._client.Gauge
-        return gauge(name, about, labels, registry=self._registry, multiprocess_mode="mostrecent")
+        return gauge(
+            name, documentation, labels, registry=self._registry, multiprocess_mode="mostrecent"
+        )
 
     def count_request(self, route: str, status: int, seconds: float) -> None:
         """Count a request, and observe its latency in seconds."""
-        self._find(self._requests, route, str(status)).inc()
-        self._find(self._latency, route).observe(seconds)
+        self._get_child(self._requests, route, str(status)).inc()
+        self._get_child(self._latency, route).observe(seconds)
 
     def count_texts(
-        self, route: str, model: ServedModel, texts: Texts, found: dict[str, list[Any]]
+        self, route: str, model: ServedModel, texts: Texts, predictions: dict[str, list[Any]]
     ) -> None:
-        """Count the texts of a request, their predictions and the reasons of rejected ones."""
-        self._find(self._sizes, route).observe(texts.count)
-        labels, probabilities = found["prediction"], found["probability"]
+        """Count the texts of a request, their predictions, and the reasons of rejected texts."""
+        self._get_child(self._sizes, route).observe(texts.count)
+        labels, probabilities = predictions["prediction"], predictions["probability"]
         if len(labels) == 1:
-            self._find(self._predictions, route, model.uri, labels[0]).inc()
+            self._get_child(self._predictions, route, model.uri, labels[0]).inc()
         else:
             for label, count in collections.Counter(labels).items():
-                self._find(self._predictions, route, model.uri, label).inc(count)
-        scores = self._find(self._scores, route, model.uri)
-        if len(probabilities) < _FEW:
+                self._get_child(self._predictions, route, model.uri, label).inc(count)
+        scores = self._get_child(self._scores, route, model.uri)
+        if len(probabilities) < _MIN_BULK:
             for probability in probabilities:
                 scores.observe(probability)
         else:
-            _observe_all(scores, count_by_bucket(probabilities, SCORES), sum(probabilities))
+            _observe_counts(scores, count_by_bucket(probabilities, SCORES), sum(probabilities))
         if self.recent.size and texts.options.threshold is None:
             self.recent.add(route, model.uri, labels, probabilities)
         for reason in texts.faults.values():
@@ -148,11 +153,11 @@ class Metrics:
         self, route: str, model: ServedModel, options: Options, counts: FileCounts
     ) -> None:
         """Count the rows of a file in the metrics of `count_texts`."""
-        self._find(self._sizes, route).observe(counts.tally.read)
+        self._get_child(self._sizes, route).observe(counts.tally.read)
         for label, rows in counts.predictions.items():
-            self._find(self._predictions, route, model.uri, label).inc(rows)
-        scores = self._find(self._scores, route, model.uri)
-        _observe_all(scores, counts.scores, counts.tally.sum)
+            self._get_child(self._predictions, route, model.uri, label).inc(rows)
+        scores = self._get_child(self._scores, route, model.uri)
+        _observe_counts(scores, counts.scores, counts.tally.sum)
         if counts.last and options.threshold is None:
             self.recent.add(route, model.uri, *map(list, zip(*counts.last, strict=True)))
         for reason, rows in counts.tally.reasons.items():
@@ -160,43 +165,43 @@ class Metrics:
 
     def count_rejected(self, route: str, reason: str, count: int = 1) -> None:
         """Count rejected texts."""
-        self._find(self._rejected, route, reason.partition(":")[0]).inc(count)
+        self._get_child(self._rejected, route, reason.partition(":")[0]).inc(count)
 
     def count_shadow(self, route: str, agreed: int, differed: int) -> None:
         """Count the texts on which two models agreed and differed."""
-        self._find(self._shadow, route, "true").inc(agreed)
-        self._find(self._shadow, route, "false").inc(differed)
+        self._get_child(self._shadow, route, "true").inc(agreed)
+        self._get_child(self._shadow, route, "false").inc(differed)
 
     def count_swap(self, route: str, result: str) -> None:
         """Count a replacement of a model, by its `result`: ``done`` or ``failed``."""
-        self._find(self._swaps, route, result).inc()
+        self._get_child(self._swaps, route, result).inc()
 
     def count_logged(self, table: str, result: str, rows: int) -> None:
         """Count rows of the log, by their `result`: ``written`` or ``dropped``."""
-        self._find(self._logged, table, result).inc(rows)
+        self._get_child(self._logged, table, result).inc(rows)
 
     def count_feedback(self, route: str, labels: int) -> None:
         """Count the true labels that were received."""
-        self._find(self._feedback, route).inc(labels)
+        self._get_child(self._feedback, route).inc(labels)
 
     def show_models(self, routes: Mapping[str, Route]) -> None:
-        """Set the gauge of the models in use: 1 for these, 0 for those before them."""
+        """Set the gauge of the models: 1 for a model in use, 0 for an earlier one."""
         in_use = {
             (route.name, role, model.uri)
             for route in routes.values()
             for role, model in (("champion", route.champion), ("challenger", route.challenger))
             if model is not None
         }
-        for labels in self._shown | in_use:
+        for labels in self._shown_models | in_use:
             self._models.labels(*labels).set(labels in in_use)
-        self._shown |= in_use
+        self._shown_models |= in_use
 
     def write(self) -> bytes:
         """Return the sums over all workers in the text format of Prometheus."""
-        text: bytes = self._client.generate_latest(self._gather())
+        text: bytes = self._client.generate_latest(self._aggregate())
         return text
 
-    def _gather(self) -> Any:
+    def _aggregate(self) -> Any:
         """Return a registry that aggregates all workers."""
         if self._folder is None:
             return self._registry
@@ -210,18 +215,18 @@ class Metrics:
 
     def count(self) -> dict[str, dict[str, Any]]:
         """Return the sums over all workers by route, for ``GET /models``."""
-        found: dict[str, dict[str, Any]] = {}
-        for metric in self._gather().collect():
+        counts: dict[str, dict[str, Any]] = {}
+        for metric in self._aggregate().collect():
             for sample in metric.samples:
-                known, labels = _COUNTED.get(sample.name), sample.labels
-                if known is None:
+                counter, labels = _MODEL_COUNTERS.get(sample.name), sample.labels
+                if counter is None:
                     continue
-                name, keys = known
-                place = found.setdefault(labels["route"], {}).setdefault(name, {})
+                name, keys = counter
+                nested = counts.setdefault(labels["route"], {}).setdefault(name, {})
                 for key in keys[:-1]:
-                    place = place.setdefault(labels[key], {})
-                place[labels[keys[-1]]] = int(sample.value)
-        return found
+                    nested = nested.setdefault(labels[key], {})
+                nested[labels[keys[-1]]] = int(sample.value)
+        return counts
 
     def forget_process(self, pid: int) -> None:
         """Remove the gauges of a process that has ended, but keep its counts."""
@@ -231,20 +236,20 @@ class Metrics:
             pid, path=str(self._folder)
         )
 
-    def _find(self, metric: Any, *labels: str) -> Any:
-        """Return the child of a metric for some labels, cached since ``labels`` takes a lock."""
+    def _get_child(self, metric: Any, *labels: str) -> Any:
+        """Return the child of a metric for its labels, cached since ``labels`` takes a lock."""
         key = (metric._name, *labels)
-        found = self._known.get(key)
-        if found is None:
-            found = self._known[key] = metric.labels(*labels)
-        return found
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = metric.labels(*labels)
+        return child
 
 
-def _observe_all(histogram: Any, counts: np.ndarray, total: float) -> None:
+def _observe_counts(histogram: Any, counts: np.ndarray, total: float) -> None:
     """Add values to a histogram, given their counts by bucket and their sum.
 
-    The histogram's ``observe`` takes one value at a time, a sixth of the time of a request with a
-    hundred texts.
+    The histogram's ``observe`` takes one value at a time. With a hundred texts, that would be a
+    sixth of the time of a request.
     """
     histogram._sum.inc(total)
     for bucket, count in zip(histogram._buckets, counts.tolist(), strict=True):

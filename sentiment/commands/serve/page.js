@@ -1,21 +1,21 @@
 "use strict";
 const find = (id) => document.getElementById(id);
-const EVERY = 2000; // milliseconds between two looks at the counts
-const PAUSE = 180; // and after the last key, before a text is sent
-const SHOWN = 6; // labels of a chart
-const LONGEST = 80; // characters of a label
+const REFRESH_MS = 2000; // between two requests for the counts
+const TYPING_PAUSE_MS = 180; // after the last key, before a text is sent
+const MAX_BARS = 6; // labels in a chart
+const MAX_LABEL_LENGTH = 80; // characters
 const routes = new Map();
 let token = sessionStorage.getItem("token") || "";
-let asking = null;
+let pendingRequest = null;
 let timer = 0;
 let busy = false;
-let before = null;
+let lastCount = null;
 
-function make(name, content, kind) {
-  const made = document.createElement(name);
-  made.textContent = content; // never read as HTML
-  if (kind) made.className = kind;
-  return made;
+function make(name, content, className) {
+  const element = document.createElement(name);
+  element.textContent = content; // never read as HTML
+  if (className) element.className = className;
+  return element;
 }
 
 const percent = (share) => {
@@ -27,20 +27,20 @@ const count = (number) => number.toLocaleString("en-US");
 const sum = (numbers) => Object.values(numbers || {}).reduce((a, b) => a + b, 0);
 const shorten = (uri) => uri.split("/").slice(-1)[0].replace(/^(.{12}).{4,}$/, "$1\u2026");
 
-// Marks that change the direction of writing are escaped, since they would reverse what follows.
+// Marks that change the direction of writing are escaped, since they would reverse later text.
 function nameLabel(label) {
   if (!label) return "(no label)";
-  const shown = label.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (mark) =>
+  const escaped = label.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (mark) =>
     /[\u200c\u200d]/.test(mark) ? mark : escapeMark(mark));
-  const letters = [...shown];
-  if (letters.length <= LONGEST) return shown;
-  const half = LONGEST / 2;
+  const letters = [...escaped];
+  if (letters.length <= MAX_LABEL_LENGTH) return escaped;
+  const half = MAX_LABEL_LENGTH / 2;
   return `${letters.slice(0, half).join("")}\u2026${letters.slice(1 - half).join("")}`;
 }
 const escapeMark = (mark) =>
   mark < " " ? JSON.stringify(mark).slice(1, -1)
     : `\\u${mark.codePointAt(0).toString(16).padStart(4, "0")}`;
-// Isolates a label in a sentence, whose direction may be another one.
+// Isolates a label in a sentence, since the direction of its writing may differ.
 const isolate = (label) => `\u2068${nameLabel(label)}\u2069`;
 
 function report(problem) {
@@ -51,23 +51,23 @@ function report(problem) {
 async function call(path, options = {}) {
   const headers = { "Content-Type": "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
-  const answer = await fetch(path, { ...options, headers });
-  if (answer.status === 401) {
+  const response = await fetch(path, { ...options, headers });
+  if (response.status === 401) {
     find("access").hidden = false;
     if (token) report("The server does not know this token.");
     throw new DOMException("", "AbortError");
   }
   find("access").hidden = true;
-  const found = await answer.json();
-  if (!answer.ok) throw new Error(found.error);
-  return found;
+  const content = await response.json();
+  if (!response.ok) throw new Error(content.error);
+  return content;
 }
 
-function drawBars(place, shares, describe, first) {
-  const sorted = Object.entries(shares).sort((a, b) => b[1] - a[1]).slice(0, SHOWN);
-  place.replaceChildren(
+function drawBars(chart, shares, describe, predicted) {
+  const sorted = Object.entries(shares).sort((a, b) => b[1] - a[1]).slice(0, MAX_BARS);
+  chart.replaceChildren(
     ...sorted.map(([label, share]) => {
-      const bar = make("div", "", label === first ? "bar first" : "bar");
+      const bar = make("div", "", label === predicted ? "bar first" : "bar");
       const line = make("i", "");
       line.style.setProperty("--share", `${100 * share}%`);
       const name = make("b", nameLabel(label));
@@ -79,9 +79,9 @@ function drawBars(place, shares, describe, first) {
 }
 
 function paint(words) {
-  const most = Math.max(...words.map(([, weight]) => Math.abs(weight)), 1e-9);
+  const largest = Math.max(...words.map(([, weight]) => Math.abs(weight)), 1e-9);
   return words.map(([word, weight]) => {
-    const share = Math.abs(weight) / most;
+    const share = Math.abs(weight) / largest;
     if (share < 0.02 || !word.trim()) return document.createTextNode(word);
     const kind = `${weight > 0 ? "for" : "against"}${share > 0.4 ? " strong" : ""}`;
     const mark = make("mark", word, kind);
@@ -91,54 +91,55 @@ function paint(words) {
   });
 }
 
-function drawCard(role, found) {
+function drawCard(role, explanation) {
   const card = find("card").content.cloneNode(true).firstElementChild;
   const title = card.querySelector("h2");
   title.textContent = role;
   title.id = `role-${role}`;
   card.setAttribute("aria-labelledby", title.id);
-  card.querySelector("strong").textContent = nameLabel(found.prediction);
-  card.querySelector(".answer span").textContent = percent(found.probability);
-  const show = (_, share) => percent(share);
-  drawBars(card.querySelector(".bars"), found.probabilities, show, found.prediction);
+  card.querySelector("strong").textContent = nameLabel(explanation.prediction);
+  card.querySelector(".answer span").textContent = percent(explanation.probability);
+  const describe = (_, share) => percent(share);
+  const { probabilities, prediction } = explanation;
+  drawBars(card.querySelector(".bars"), probabilities, describe, prediction);
   const words = card.querySelector(".words");
   words.setAttribute("aria-label", `Words in the eyes of the ${role.toLowerCase()}`);
-  if (found.words) words.replaceChildren(...paint(found.words));
-  else words.replaceChildren(make("span", found.reason, "facts"));
-  card.querySelector("details").hidden = !found.terms || !found.terms.length;
-  card.querySelector("th + th").textContent = `log-odds of ${isolate(found.explained)}`;
+  if (explanation.words) words.replaceChildren(...paint(explanation.words));
+  else words.replaceChildren(make("span", explanation.reason, "facts"));
+  card.querySelector("details").hidden = !explanation.terms || !explanation.terms.length;
+  card.querySelector("th + th").textContent = `log-odds of ${isolate(explanation.explained)}`;
   card.querySelector("tbody").append(
-    ...(found.terms || []).map(([term, added]) => {
+    ...(explanation.terms || []).map(([term, effect]) => {
       const row = make("tr", "");
-      const shown = term.replace(/^ +| +$/g, (spaces) => "␣".repeat(spaces.length));
-      row.append(make("td", shown), make("td", (added > 0 ? "+" : "") + added.toFixed(2)));
+      const visible = term.replace(/^ +| +$/g, (spaces) => "␣".repeat(spaces.length));
+      row.append(make("td", visible), make("td", (effect > 0 ? "+" : "") + effect.toFixed(2)));
       return row;
     }),
   );
-  card.querySelector(".uri").textContent = found.model;
+  card.querySelector(".uri").textContent = explanation.model;
   return card;
 }
 
-// Without an alias and a challenger, a model is no champion of anything.
+// Without an alias or a challenger, the only model is not called a champion.
 function nameFirst(route) {
   return route.challenger || route.champion.version ? "Champion" : "Model";
 }
 
-function show(found) {
+function show({ champion, challenger }) {
   const first = nameFirst(routes.get(find("route").value));
-  const cards = [drawCard(first, found.champion)];
-  let summary = `${isolate(found.champion.prediction)}, ${percent(found.champion.probability)}`;
-  if (found.challenger) {
-    cards.push(drawCard("Challenger", found.challenger));
-    const agree = found.champion.prediction === found.challenger.prediction;
+  const cards = [drawCard(first, champion)];
+  let summary = `${isolate(champion.prediction)}, ${percent(champion.probability)}`;
+  if (challenger) {
+    cards.push(drawCard("Challenger", challenger));
+    const agree = champion.prediction === challenger.prediction;
     summary = agree
-      ? `Both models say ${isolate(found.champion.prediction)}.`
-      : `The models differ: ${isolate(found.champion.prediction)} and ` +
-        `${isolate(found.challenger.prediction)}.`;
+      ? `Both models say ${isolate(champion.prediction)}.`
+      : `The models differ: ${isolate(champion.prediction)} and ` +
+        `${isolate(challenger.prediction)}.`;
   }
-  // What is open stays open while a person types.
-  const open = [...document.querySelectorAll("#cards details")].map((one) => one.open);
-  cards.forEach((card, place) => (card.querySelector("details").open = open[place] || false));
+  // Open details stay open while a person types.
+  const open = [...document.querySelectorAll("#cards details")].map((details) => details.open);
+  cards.forEach((card, i) => (card.querySelector("details").open = open[i] || false));
   find("cards").replaceChildren(...cards);
   find("summary").textContent = summary;
   find("legend").hidden = !cards.some((card) => card.querySelector("mark"));
@@ -152,7 +153,7 @@ function clear() {
 }
 
 async function ask() {
-  if (asking) asking.abort();
+  if (pendingRequest) pendingRequest.abort();
   const text = find("text").value;
   find("clear").disabled = !text;
   if (!text.trim()) {
@@ -161,24 +162,24 @@ async function ask() {
     clear();
     return;
   }
-  const own = (asking = new AbortController());
+  const request = (pendingRequest = new AbortController());
   find("cards").classList.add("waiting");
   const body = { text };
   const inputs = [...document.querySelectorAll("#columns input")];
   if (inputs.length) body.columns = Object.fromEntries(inputs.map((i) => [i.name, i.value || null]));
   try {
     const name = encodeURIComponent(find("route").value);
-    const options = { method: "POST", body: JSON.stringify(body), signal: own.signal };
-    const found = await call(`models/${name}/explain`, options);
-    if (own !== asking) return;
-    show(found);
+    const options = { method: "POST", body: JSON.stringify(body), signal: request.signal };
+    const explanations = await call(`models/${name}/explain`, options);
+    if (request !== pendingRequest) return;
+    show(explanations);
     report("");
   } catch (problem) {
-    if (own !== asking || problem.name === "AbortError") return;
+    if (request !== pendingRequest || problem.name === "AbortError") return;
     clear();
     report(problem instanceof TypeError ? "The server does not answer." : problem.message);
   } finally {
-    if (own === asking) {
+    if (request === pendingRequest) {
       busy = false;
       find("cards").classList.remove("waiting");
     }
@@ -188,7 +189,7 @@ async function ask() {
 function askSoon() {
   busy = true;
   clearTimeout(timer);
-  timer = setTimeout(ask, PAUSE);
+  timer = setTimeout(ask, TYPING_PAUSE_MS);
 }
 
 function drawFacts(facts) {
@@ -205,9 +206,11 @@ function drawCounts() {
   const route = routes.get(find("route").value);
   const answered = sum(route.requests);
   const now = performance.now();
-  const same = before && before.name === route.name && answered >= before.answered;
-  const rate = same ? (1000 * (answered - before.answered)) / Math.max(now - before.at, 1) : 0;
-  before = { name: route.name, answered, at: now };
+  const last = lastCount;
+  const isComparable = last && last.name === route.name && answered >= last.answered;
+  const seconds = isComparable ? Math.max(now - last.at, 1) / 1000 : 1;
+  const rate = isComparable ? (answered - last.answered) / seconds : 0;
+  lastCount = { name: route.name, answered, at: now };
   const facts = {
     "Requests": count(answered),
     "Per second": rate < 10 ? rate.toFixed(1) : count(Math.round(rate)),
@@ -224,11 +227,11 @@ function drawCounts() {
       .map(([role, model]) => {
         const box = make("div", "");
         const labels = (route.predictions || {})[model.uri] || {};
-        const all = sum(labels);
+        const total = sum(labels);
         const name = model.version ? `version ${model.version}` : shorten(model.uri);
-        box.append(make("h3", `${role} (${name}): ${count(all)} predictions`), make("div", ""));
+        box.append(make("h3", `${role} (${name}): ${count(total)} predictions`), make("div", ""));
         const shares = Object.fromEntries(
-          Object.entries(labels).map(([label, number]) => [label, number / all]),
+          Object.entries(labels).map(([label, number]) => [label, number / total]),
         );
         const describe = (label, share) => `${count(labels[label])} (${percent(share)})`;
         drawBars(box.lastElementChild, shares, describe, "");
@@ -251,13 +254,13 @@ function drawColumns() {
   );
 }
 
-async function look() {
+async function refresh() {
   try {
     const { models } = await call("models");
-    const first = !routes.size;
+    const isFirst = !routes.size;
     routes.clear();
     models.forEach((model) => routes.set(model.name, model));
-    if (first) {
+    if (isFirst) {
       find("route").replaceChildren(...models.map(({ name }) => new Option(name, name)));
       find("choice").hidden = models.length < 2;
       drawColumns();
@@ -270,9 +273,9 @@ async function look() {
   }
 }
 
-// A link may hold a text, which no server sees: /#text=A%20gem.
-const given = new URLSearchParams(location.hash.slice(1)).get("text");
-if (given) find("text").value = given;
+// A link may contain a text, which browsers do not send to a server: /#text=A%20gem.
+const linkedText = new URLSearchParams(location.hash.slice(1)).get("text");
+if (linkedText) find("text").value = linkedText;
 find("text").addEventListener("input", askSoon);
 find("route").addEventListener("change", () => {
   drawColumns();
@@ -294,7 +297,7 @@ find("access").addEventListener("submit", (event) => {
   token = find("token").value;
   sessionStorage.setItem("token", token);
   report("");
-  look().then(() => find("text").focus());
+  refresh().then(() => find("text").focus());
 });
-look();
-setInterval(() => document.hidden || look(), EVERY);
+refresh();
+setInterval(() => document.hidden || refresh(), REFRESH_MS);

@@ -28,24 +28,24 @@ def make_pages(
         From `make_openapi`.
     """
     folder = Path(__file__).parent
-    documented = render_page(
+    docs_page = render_page(
         folder / "docs.html",
         version=version("sentiment"),
         endpoints=list_endpoints(document),
         options={name: option["description"] for name, option in OPTIONS.items()},
         settings=settings,
     )
-    tried = render_page(folder / "page.html", version=version("sentiment"))
-    return {"/": _describe(tried), "/docs": _describe(documented)}
+    main_page = render_page(folder / "page.html", version=version("sentiment"))
+    return {"/": _make_response(main_page), "/docs": _make_response(docs_page)}
 
 
-def _describe(page: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def _make_response(page: str) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return the headers of a page, which allow only its own scripts and styles, and its bytes."""
-    allowed = {"script": "", "style": ""}
-    for kind, content in _INLINE.findall(page):
+    hashes = {"script": "", "style": ""}
+    for element, content in _INLINE.findall(page):
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        allowed[kind] += f" 'sha256-{digest}'"
-    script, style = (allowed[kind] or " 'none'" for kind in ("script", "style"))
+        hashes[element] += f" 'sha256-{digest}'"
+    script, style = (hashes[element] or " 'none'" for element in ("script", "style"))
     policy = (
         f"default-src 'none'; script-src{script}; style-src{style}; connect-src 'self'; "
         "img-src data:; "

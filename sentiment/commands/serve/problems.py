@@ -1,4 +1,4 @@
-"""Errors of requests, which become responses with a status."""
+"""Errors of requests, which become responses with an HTTP status."""
 
 from collections.abc import Sequence
 
@@ -23,9 +23,9 @@ class RequestError(Exception):
         self.status, self.message, self.headers = status, message, list(headers)
 
 
-def too_large(what: str, limit: int, setting: str) -> RequestError:
+def too_large(finding: str, limit: int, setting: str) -> RequestError:
     """Return the error of a request that exceeds the limit ``server.<setting>``."""
-    message = f"{what}; expected at most {limit:,} (server.{setting})."
+    message = f"{finding}; expected at most {limit:,} (server.{setting})."
     headers = [(b"connection", b"close"), (b"x-limit", str(limit).encode())]
     return RequestError(413, message, headers)
 

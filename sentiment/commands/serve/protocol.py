@@ -7,15 +7,15 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from sentiment.commands.serve import answers
 
-# Most bytes in the names and values of the headers of a request: that of uvicorn's other protocol.
-_MOST = 2**16
+# Maximum size of the headers of a request, names and values; as in uvicorn's other protocol.
+_MAX_HEADER_BYTES = 2**16
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """HTTP/1.1 protocol that answers requests with too many headers, or none that it can parse.
+    """HTTP/1.1 protocol that responds to requests with too large or invalid headers.
 
-    The headers of a response and the first part of its body are one write: uvicorn makes two of
-    them, and each wakes the client up.
+    The headers of a response and the first part of its body are one write. uvicorn makes two
+    writes, and each of these wakes the client up.
     """
 
     _size = 0
@@ -31,26 +31,26 @@ class LimitedProtocol(HttpToolsProtocol):
         Raises
         ------
         ValueError
-            There are too many; the parser stops, and `send_400_response` is called.
+            The headers are too large; the parser stops and calls `send_400_response`.
         """
         self._size += len(name) + len(value)
-        if self._size > _MOST:
+        if self._size > _MAX_HEADER_BYTES:
             raise ValueError
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the response to a request, or let it wait for those before it."""
+        """Start the response to a request, or queue it behind earlier responses."""
         super().on_headers_complete()
         cycle = self.cycle
-        # The response to HEAD has no second write, and 100 Continue is a first one of its own.
+        # A response to HEAD has no second write, and 100 Continue is a separate first write.
         if self.scope["method"] != "HEAD" and not cycle.waiting_for_100_continue:
             cycle.transport = JoiningTransport(self.transport)
 
     def send_400_response(self, msg: str) -> None:
-        """Answer a request that cannot be parsed with a JSON object, and close the connection."""
-        if self._size > _MOST:
+        """Respond with a JSON object to an invalid request, and close the connection."""
+        if self._size > _MAX_HEADER_BYTES:
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            msg = f"the headers have more than {_MOST:,} bytes."
+            msg = f"the headers have more than {_MAX_HEADER_BYTES:,} bytes."
         else:
             status = HTTPStatus.BAD_REQUEST
             msg = "the request is not HTTP/1.1."
@@ -77,7 +77,7 @@ class JoiningTransport(asyncio.Transport):
         self._joined = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep the first block; write it with the second, and each later one at once."""
+        """Keep the first block, write it with the second, and write each later block at once."""
         if self._joined:
             self._transport.write(data)
         elif self._first:
@@ -87,7 +87,7 @@ class JoiningTransport(asyncio.Transport):
             self._first = bytes(data)
 
     def close(self) -> None:
-        """Write what is kept, and close the connection."""
+        """Write a block that is still kept, and close the connection."""
         if self._first and not self._joined:
             self._transport.write(self._first)
         self._transport.close()

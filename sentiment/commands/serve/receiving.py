@@ -52,21 +52,23 @@ def check_encoding(headers: Mapping[bytes, bytes]) -> None:
     """Raise `RequestError` if a body is declared to be compressed."""
     encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding != b"identity":
-        found = encoding.decode("latin-1")
+        name = encoding.decode("latin-1")
         raise RequestError(
-            415, f"the content-encoding is {found!r}; expected a body that is not compressed.",
+            415, f"the content-encoding is {name!r}; expected a body that is not compressed.",
             [(b"accept-encoding", b"identity")],
         )  # fmt: skip
 
 
-def find_kind(headers: Mapping[bytes, bytes], known: tuple[bytes, ...]) -> bytes:
-    """Return the media type of the body; raise `RequestError` if it is not a `known` one."""
-    kind = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
-    if kind not in known:
-        names = ", ".join(name.decode() for name in known)
-        found = kind.decode("latin-1")
-        raise RequestError(415, f"the content-type is {found!r}; expected one of {names}.")
-    return kind
+def find_media_type(headers: Mapping[bytes, bytes], supported: tuple[bytes, ...]) -> bytes:
+    """Return the media type of the body; raise `RequestError` if it is not in `supported`."""
+    media_type = headers.get(b"content-type", JSON).partition(b";")[0].strip().lower()
+    if media_type not in supported:
+        names = ", ".join(name.decode() for name in supported)
+        media_type_name = media_type.decode("latin-1")
+        raise RequestError(
+            415, f"the content-type is {media_type_name!r}; expected one of {names}."
+        )
+    return media_type
 
 
 def check_method(method: str, allowed: tuple[str, ...]) -> None:

@@ -11,13 +11,13 @@ from sentiment.files.replacing import replace_file
 Key = tuple[str, str]  # name of the route and URI of the model
 
 
-class Recent:
+class RecentPredictions:
     """Window of the last predictions of each model, without their texts.
 
     Parameters
     ----------
     size : int
-        Number of predictions that a worker keeps of each model; 0 for none.
+        Number of predictions that a worker keeps for each model; 0 keeps no predictions.
     folder : Path, optional
         Folder in which workers save their windows for worker 0; default: a single worker.
     """
@@ -34,23 +34,25 @@ class Recent:
         window.extend(zip(labels, probabilities, strict=True))
 
     def keep(self, keys: set[Key]) -> None:
-        """Keep only the windows with these keys, those of the models in use."""
+        """Remove all windows except those with the given keys."""
         for key in self._windows.keys() - keys:
             self._windows.pop(key, None)
 
-    def save(self, place: int) -> None:
-        """Save the windows of the worker with index `place`."""
+    def save(self, worker: int) -> None:
+        """Save the windows for worker 0, as those of the worker with index `worker`."""
         if self._folder is None:
             return
         rows = [(*key, list(window)) for key, window in list(self._windows.items())]
-        path = self._folder / f"recent-{place}.json"
+        path = self._folder / f"recent-{worker}.json"
         replace_file(path, msgspec.json.encode(rows))
 
     def gather(self) -> dict[Key, list[tuple[str, float]]]:
         """Return the predictions of all workers, as pairs of label and probability, by key."""
-        found = {key: list(window) for key, window in list(self._windows.items())}
+        predictions = {key: list(window) for key, window in list(self._windows.items())}
         for path in self._folder.glob("recent-*.json") if self._folder else ():
-            with contextlib.suppress(OSError):  # a worker has just ended
+            with contextlib.suppress(OSError):  # the worker has just ended
                 for route, uri, rows in msgspec.json.decode(path.read_bytes()):
-                    found.setdefault((route, uri), []).extend((one, p) for one, p in rows)
-        return found
+                    predictions.setdefault((route, uri), []).extend(
+                        (label, probability) for label, probability in rows
+                    )
+        return predictions

@@ -1,4 +1,4 @@
-"""Routes: names under which models are served, and the loading of these models."""
+"""Routes, the names under which models are served, and the loader of these models."""
 
 import json
 import time
@@ -21,8 +21,8 @@ from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
 from sentiment.tracking.references import find_reference
 
-# Texts that make every kernel run once: in ASCII, with tags and entities, and beyond ASCII.
-_WARM_UP = ["A warm-up, it's fine.", "<br /> caf\u00e9 &amp; \u0130\u03a3", ""]
+# Texts that run every kernel once: in ASCII, with tags and entities, and beyond ASCII.
+_WARM_UP_TEXTS = ["A warm-up, it's fine.", "<br /> caf\u00e9 &amp; \u0130\u03a3", ""]
 _BUCKETS = 2**32
 
 
@@ -41,7 +41,7 @@ class Options:
     top_k : int, default=1
         Number of labels to add, the most probable ones first; the server's setting is the minimum.
     labels_only : bool, default=False
-        If True, a response of ``/invocations`` is a list of labels, as those of MLflow are.
+        If True, a response of ``/invocations`` is a list of labels, as in MLflow.
     """
 
     explain: bool = False
@@ -67,7 +67,7 @@ class ServedModel:
     limits : Limits
         Limits of a valid text.
     alias_version : str
-        Registered version that the alias pointed to at loading; empty if there is no alias.
+        Registered version that the alias pointed to at loading; empty without an alias.
     loaded : float
         Time of loading, in seconds since the epoch.
     """
@@ -80,7 +80,7 @@ class ServedModel:
 
     @property
     def uri(self) -> str:
-        """URI of the model, which never refers to another model."""
+        """URI of the model; unlike an alias, it always refers to the same model."""
         return self.choice.uri
 
     @cached_property
@@ -93,7 +93,7 @@ class ServedModel:
         """The decision rule, as JSON."""
         return json.dumps(record_rule(self.predictor.rule))
 
-    def vary(self, options: Options) -> Predictor:
+    def with_options(self, options: Options) -> Predictor:
         """Return the predictor with the options of a request.
 
         Raises
@@ -114,13 +114,13 @@ class ServedModel:
                     ]
                 )
             rule = type(rule)(options.threshold, rule.least_confidence)
-        wanted = replace(
+        columns = replace(
             columns,
             explain=options.explain or columns.explain,
             probabilities="all" if options.probabilities else columns.probabilities,
             top_k=max(options.top_k, columns.top_k),
         )
-        return self.predictor.vary(rule, wanted)
+        return self.predictor.vary(rule, columns)
 
     def describe(self) -> dict[str, Any]:
         """Return the entry of the model in ``GET /models``."""
@@ -155,7 +155,7 @@ class Route:
     challenger : ServedModel, optional
         A model that answers a share of the requests, or predicts in shadow.
     problems : dict of str to str
-        Reasons why a model could not be replaced, by its address; empty if there are none.
+        Reasons why a model could not be replaced, by its address.
     """
 
     name: str
@@ -186,17 +186,17 @@ class Route:
         }
 
     def choose(self, key: str) -> tuple[str, ServedModel]:
-        """Return the role and the model for requests with a `key`, always the same ones.
+        """Return the role and the model for a `key`; equal keys get the same model.
 
-        The hash includes the name of the route, so that two routes do not send the same users to
+        The hash includes the name of the route, so that routes do not all send the same users to
         their challengers.
         """
         challenger = self.challenger
         if challenger is None or self.shadow or not self.share:
             return CHAMPION, self.champion
-        name = f"{self.name}\n{key}".encode("utf-8", "surrogatepass")
-        place = int.from_bytes(blake2b(name, digest_size=4).digest(), "big")
-        if place < self.share * _BUCKETS:
+        data = f"{self.name}\n{key}".encode("utf-8", "surrogatepass")
+        bucket = int.from_bytes(blake2b(data, digest_size=4).digest(), "big")
+        if bucket < self.share * _BUCKETS:
             return CHALLENGER, challenger
         return CHAMPION, self.champion
 
@@ -247,11 +247,13 @@ class ModelLoader:
         """
         scorer = self._scorer
         version = self.find_version(address)
-        # The alias may move in the meantime, so the version is loaded by its number.
+        # The alias may move in the meantime, so load the version by its number.
         run = f"{address.partition('@')[0]}/{version}" if version else address
-        wanted = replace(scorer, run=run, threshold=settings.threshold, abstain=settings.abstain)
-        choice = choose_model(wanted, self._tracker, None)
-        predictor = load_predictor(wanted, self._tracker, choice, self._columns)
+        route_scorer = replace(
+            scorer, run=run, threshold=settings.threshold, abstain=settings.abstain
+        )
+        choice = choose_model(route_scorer, self._tracker, None)
+        predictor = load_predictor(route_scorer, self._tracker, choice, self._columns)
         model = ServedModel(choice, predictor, self._limits, version)
         _warm_up(predictor)
         return model
@@ -279,33 +281,32 @@ class ModelLoader:
 
 
 def check_labels(champion: ServedModel, challenger: ServedModel) -> None:
-    """Check that two models give the same labels and read the same columns.
+    """Check that two models predict the same labels and read the same columns.
 
     Raises
     ------
     ConfigError
-        They do not.
+        The labels or the columns differ.
     """
-    for what, ours, theirs in (
+    for kind, expected, found in (
         ("labels", champion.predictor.labels, challenger.predictor.labels),
         ("columns", champion.predictor.extra_columns, challenger.predictor.extra_columns),
     ):
-        if ours != theirs:
-            more = quote_list([name for name in theirs if name not in ours], LISTED)
-            fewer = quote_list([name for name in ours if name not in theirs], LISTED)
+        if expected != found:
+            extra = quote_list([name for name in found if name not in expected], LISTED)
+            missing = quote_list([name for name in expected if name not in found], LISTED)
             raise ConfigError(
                 [
-                    f"the {what} of {challenger.uri} differ from those of the model beside or "
-                    f"before it, {champion.uri}: it has {more} more, and lacks {fewer}. "
+                    f"the {kind} of {challenger.uri} differ from those of the model beside or "
+                    f"before it, {champion.uri}: it has {extra} more, and lacks {missing}. "
                     "Serve it under another name: routes.<name>.model=<address>."
                 ]
             )
 
 
 def _warm_up(predictor: Predictor) -> None:
-    rows = _WARM_UP
     columns = None
     if predictor.extra_columns:
-        names = predictor.extra_columns
-        columns = pd.DataFrame({name: [None] * len(rows) for name in names}, dtype="str")
-    predictor.predict_few(rows, columns)
+        nulls = [None] * len(_WARM_UP_TEXTS)
+        columns = pd.DataFrame(dict.fromkeys(predictor.extra_columns, nulls), dtype="str")
+    predictor.predict_few(_WARM_UP_TEXTS, columns)

@@ -21,12 +21,12 @@ from sentiment.config.schemas import ServerSettings
 log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-# Seconds that an idle connection stays open; proxies keep theirs for a minute.
+# Seconds that an idle connection stays open; proxies keep a connection for a minute.
 _KEEP_ALIVE = 75
-_ENDING = {signal.SIGTERM, signal.SIGINT}
-# Seconds in which a repeated signal is the same one: Ctrl-C and systemd signal each process of a
-# server, and the parent of the workers passes its signal on.
-_ECHO = 1.0
+_STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+# Within these seconds, a repeated signal counts as the same one: Ctrl-C and systemd signal each
+# process of a server, and the parent process also passes its signal on to the workers.
+_REPEAT_SECONDS = 1.0
 
 
 class Server(uvicorn.Server):
@@ -45,24 +45,24 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, timeout: float, parent: int | None = None) -> None:
         super().__init__(config)
         self._clients, self._timeout, self._parent = SlowClients(timeout), timeout, parent
-        self._stopped = 0.0  # time of the first signal
+        self._stop_time = 0.0  # time of the first signal
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Shut down gracefully at SIGTERM and SIGINT, without raising the signal again."""
         loop = asyncio.get_running_loop()
-        for number in _ENDING:
+        for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._stop)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         yield
-        for number in _ENDING:
+        for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)
 
     def _stop(self) -> None:
         now = time.monotonic()
         if not self.should_exit:
-            self._stopped = now
-        elif now - self._stopped > _ECHO:
+            self._stop_time = now
+        elif now - self._stop_time > _REPEAT_SECONDS:
             self.force_exit = True
         self.should_exit = True
 
@@ -76,19 +76,19 @@ class Server(uvicorn.Server):
         self.servers = [
             await loop.create_server(
                 make_protocol,
-                sock=one,
+                sock=sock,
                 backlog=config.backlog,
                 ssl=config.ssl,
                 ssl_handshake_timeout=self._timeout if config.ssl else None,
             )
-            for one in sockets or ()
+            for sock in sockets or ()
         ]
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the listening sockets, drain open connections, and shut down."""
-        for one in self.servers:
-            one.close()
+        for server in self.servers:
+            server.close()
         state = self.server_state
         state.default_headers = [*state.default_headers, (b"connection", b"close")]
         await drain(state.connections)
@@ -97,17 +97,19 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Check slow clients and the parent once per second, on every tenth tick of uvicorn."""
         if counter % 10 == 0:
-            cut = self._clients.look(list(self.server_state.connections), time.monotonic())
-            if cut:
-                log.info("%d slow clients were cut off", cut)
+            closed = self._clients.close_stalled(
+                list(self.server_state.connections), time.monotonic()
+            )
+            if closed:
+                log.info("%d slow clients were cut off", closed)
             if self._parent is not None and os.getppid() != self._parent:
                 self.should_exit = True
         return await super().on_tick(counter)
 
 
-def hold_signals() -> None:
+def block_signals() -> None:
     """Block SIGTERM and SIGINT until the server can shut down gracefully."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
 
 
 def open_sockets(host: str, port: int, count: int) -> list[socket.socket]:
@@ -122,31 +124,31 @@ def open_sockets(host: str, port: int, count: int) -> list[socket.socket]:
     OSError
         The port is taken, or the host is not an address of this machine.
     """
-    first = _listen(host, port)
+    probe = _listen(host, port)
     if count == 1 or not hasattr(socket, "SO_REUSEPORT"):
-        return [first] * count
-    # The first one was not shared: shared sockets would open even on the port of another server.
-    port = first.getsockname()[1]
-    first.close()
-    return [_listen(host, port, shared=True) for _ in range(count)]
+        return [probe] * count
+    # The first socket is not shared, since shared sockets open even on the port of another server.
+    port = probe.getsockname()[1]
+    probe.close()
+    return [_listen(host, port, is_shared=True) for _ in range(count)]
 
 
-def _listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+def _listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.bind((host, port))
-        listening.listen(_BACKLOG)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
     except OSError:
-        listening.close()
+        sock.close()
         raise
-    return listening
+    return sock
 
 
 def run_server(
-    app: App, settings: ServerSettings, listening: socket.socket, parent: int | None = None
+    app: App, settings: ServerSettings, sock: socket.socket, parent: int | None = None
 ) -> None:
     """Serve until SIGTERM or SIGINT, and then finish the requests in progress.
 
@@ -156,8 +158,8 @@ def run_server(
         The application.
     settings : ServerSettings
         Settings of the HTTP server.
-    listening : socket
-        A socket of `open_sockets`.
+    sock : socket
+        A socket from `open_sockets`.
     parent : int, optional
         Id of the parent process; see `Server`.
     """
@@ -181,6 +183,6 @@ def run_server(
     app.count_waiting = lambda: len(server.server_state.tasks)
     gc.collect()
     gc.freeze()  # later collections skip the models
-    if signal.sigpending() & _ENDING:
+    if signal.sigpending() & _STOP_SIGNALS:
         return  # the parent has shut the socket down, and listening would open it again
-    server.run(sockets=[listening])
+    server.run(sockets=[sock])

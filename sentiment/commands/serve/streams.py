@@ -1,9 +1,9 @@
 """Prediction of CSV and JSON lines files in request bodies, returned with added predictions.
 
 The readers and writers are those of `predict`, so the rows of a response are the same bytes. The
-output waits in a temporary file until the whole input was read. Otherwise, a client that sends all
-before it reads anything would deadlock with the server, and an error further down could not set the
-status.
+output waits in a temporary file until the whole input was read. Otherwise, a client that sends the
+whole file before it reads anything would deadlock with the server, and an error in a later row
+could not set the status.
 """
 
 import io
@@ -38,10 +38,10 @@ KINDS = {
 }
 _TYPES = {"jsonl": b"application/x-ndjson", "csv": b"text/csv; charset=utf-8"}
 _NAME = Path("the body")
-# Bytes of output that are kept in memory, and bytes of a block of the response.
-_IN_MEMORY, _BLOCK = 2**22, 2**17
+# Maximum size of output in memory, and the size of a block of the response, in bytes.
+_MAX_MEMORY, _BLOCK = 2**22, 2**17
 # Number of rejected rows in a header of a CSV response.
-_LISTED = 20
+_MAX_LISTED = 20
 _OPTIONS = ("explain", "probabilities", "threshold", "text_column", "key")
 
 
@@ -87,7 +87,7 @@ class StreamResult:
     headers : list of (bytes, bytes)
         Headers of the response.
     problem : str, default=""
-        Why all rows are rejected; empty if they are not.
+        Why all rows are rejected; empty if a row was predicted.
     """
 
     file: IO[bytes]
@@ -114,19 +114,19 @@ class _Body(io.RawIOBase):
     """
 
     def __init__(self, receive: Callable[[], tuple[bytes, bool]]) -> None:
-        self._receive, self._waiting, self._more = receive, bytearray(), True
+        self._receive, self._buffer, self._has_more = receive, bytearray(), True
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        while self._more and (size < 0 or len(self._waiting) < size):
-            part, self._more = self._receive()
-            self._waiting += part
-        size = len(self._waiting) if size < 0 else size
-        taken = bytes(self._waiting[:size])
-        del self._waiting[:size]
-        return taken
+        while self._has_more and (size < 0 or len(self._buffer) < size):
+            block, self._has_more = self._receive()
+            self._buffer += block
+        size = len(self._buffer) if size < 0 else size
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
 
 
 def read_query(query: bytes) -> tuple[Options, str | None, str]:
@@ -137,44 +137,44 @@ def read_query(query: bytes) -> tuple[Options, str | None, str]:
     RequestError
         An option is unknown or has an invalid value.
     """
-    given = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
-    if unknown := [name for name in given if name not in _OPTIONS]:
+    params = dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if unknown := [name for name in params if name not in _OPTIONS]:
         raise RequestError(
             422, f"there is no option {unknown[0]!r}; expected {', '.join(_OPTIONS)}."
         )
     flags = {}
     for name in ("explain", "probabilities"):
-        value = given.get(name, "false").lower()
+        value = params.get(name, "false").lower()
         if value not in ("true", "false"):
             raise RequestError(422, f"{name} is {value!r}; expected true or false.")
         flags[name] = value == "true"
     threshold = None
-    if "threshold" in given:
+    if "threshold" in params:
         try:
-            threshold = float(given["threshold"])
+            threshold = float(params["threshold"])
         except ValueError:
             raise RequestError(
-                422, f"threshold is {given['threshold']!r}; expected a number."
+                422, f"threshold is {params['threshold']!r}; expected a number."
             ) from None
     options = make_options(flags["explain"], flags["probabilities"], threshold)
-    return options, given.get("text_column"), given.get("key", "")
+    return options, params.get("text_column"), params.get("key", "")
 
 
 def predict_stream(request: StreamRequest) -> StreamResult:
-    """Predict a file, and return once all of it was read; called in a thread.
+    """Predict a file, and return after the whole file was read; called in a thread.
 
     Raises
     ------
     RequestError
         The file or an option of the request is not valid.
     """
-    out = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - StreamResult closes it
+    out = tempfile.SpooledTemporaryFile(_MAX_MEMORY)  # noqa: SIM115 - StreamResult closes it
     tally, problem = request.counts.tally, ""
     try:
         rejects = _predict(request, out)
         if tally.read and not tally.written:
-            first = f"row {rejects[0].row:,}" if rejects else ""
-            problem = str(AllRowsRejectedError(str(_NAME), tally.reasons, first))
+            first_row = f"row {rejects[0].row:,}" if rejects else ""
+            problem = str(AllRowsRejectedError(str(_NAME), tally.reasons, first_row))
     except SentimentError as error:
         out.close()
         raise RequestError(422, str(error)) from error
@@ -187,52 +187,54 @@ def predict_stream(request: StreamRequest) -> StreamResult:
         (b"x-rows-rejected", b"%d" % tally.rejected),
     ]
     if rejects and request.kind == "csv":
-        listed = [{"row": one.row, "line": one.line, "reason": one.reason} for one in rejects]
-        headers.append((b"x-rejected-rows", json.dumps(listed).encode()))
+        listed_rejects = [
+            {"row": reject.row, "line": reject.line, "reason": reject.reason} for reject in rejects
+        ]
+        headers.append((b"x-rejected-rows", json.dumps(listed_rejects).encode()))
     return StreamResult(out, headers, problem)
 
 
 def _predict(request: StreamRequest, out: IO[bytes]) -> list[Reject]:
     model = request.model
-    predictor = model.vary(request.options)
+    predictor = model.with_options(request.options)
     pipe = PipeSource(_Body(request.receive), None, _NAME)  # type: ignore[arg-type]
     source: Input = (
         DelimitedFile(pipe, ReadOptions().parse(""))
         if request.kind == "csv"
         else JsonLinesFile(pipe)
     )
-    learned = model.choice.text_column
-    column = choose_text_column(_NAME, source.columns, request.text_column, learned)
+    trained_column = model.choice.text_column
+    column = choose_text_column(_NAME, source.columns, request.text_column, trained_column)
     check_extra_columns(_NAME, source.columns, predictor.extra_columns)
     added = predictor.schema
-    if taken := [name for name in added.names if name in source.columns]:
-        raise ConfigError([f"the body already has a column {taken[0]!r}; rename or remove it."])
+    if repeated := [name for name in added.names if name in source.columns]:
+        raise ConfigError([f"the body already has a column {repeated[0]!r}; rename or remove it."])
     limits = replace(
         model.limits,
         fields=None if request.kind == "jsonl" else frozenset(source.columns),
         added=added.names,
     )
     writer = make_output(source, request.kind, added)
-    listed: list[Reject] = []
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as rejected:
-        begun = False
+    listed_rejects: list[Reject] = []
+    with tempfile.SpooledTemporaryFile(_MAX_MEMORY) as rejected:
+        has_header = False
         for batch in source.read(column.name, limits, Position()):
             predictions = predictor.predict(batch.texts, read_columns(batch, predictor))
             rows = writer.write(batch, predictions)
-            out.write(rows if begun else writer.begin(batch) + rows)
-            begun = True
+            out.write(rows if has_header else writer.begin(batch) + rows)
+            has_header = True
             request.counts.add(batch, predictions)
             if request.rows is not None:
                 request.rows.add(batch, predictions)
-            listed += batch.rejects[: _LISTED - len(listed)]
+            listed_rejects += batch.rejects[: _MAX_LISTED - len(listed_rejects)]
             if request.kind == "jsonl":
-                rejected.write(b"".join(map(_describe, batch.rejects)))
+                rejected.write(b"".join(map(_format_reject, batch.rejects)))
         rejected.seek(0)
         while block := rejected.read(_BLOCK):
             out.write(block)
-    return listed
+    return listed_rejects
 
 
-def _describe(reject: Reject) -> bytes:
-    shown: dict[str, Any] = {"row": reject.row, "line": reject.line, "error": reject.reason}
-    return f"{write_json(shown)}\n".encode()
+def _format_reject(reject: Reject) -> bytes:
+    facts: dict[str, Any] = {"row": reject.row, "line": reject.line, "error": reject.reason}
+    return f"{write_json(facts)}\n".encode()

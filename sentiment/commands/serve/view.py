@@ -18,8 +18,8 @@ def show_address(service: "Service") -> None:
         champion = route.champion
         console.print(f"route    {route.name}: {champion.uri}, {champion.choice.why}")
         if route.challenger is not None:
-            part = "in shadow" if route.shadow else f"{show_share(route.share, 1)} of requests"
-            console.print(f"         challenger {route.challenger.uri}, {part}")
+            share = "in shadow" if route.shadow else f"{show_share(route.share, 1)} of requests"
+            console.print(f"         challenger {route.challenger.uri}, {share}")
     settings = service.settings
     console.print(f"workers  {settings.workers}")
     if settings.tokens_file is not None:

@@ -17,7 +17,7 @@ from sentiment.commands.serve.app import App
 from sentiment.commands.serve.drifting import DriftWatch
 from sentiment.commands.serve.job import prepare
 from sentiment.commands.serve.metrics import Metrics
-from sentiment.commands.serve.recent import Recent
+from sentiment.commands.serve.recent import RecentPredictions
 from sentiment.config import compose
 from sentiment.errors import ConfigError, TrackingStoreError, show_share
 from sentiment.tracking.references import find_reference
@@ -61,7 +61,7 @@ def watched(rivals: Any) -> Any:
 def test_metrics_follow_the_conventions_of_prometheus(watched: Any) -> None:
     app, watch, _, _ = watched
     ask(app, "/predict", {"texts": ["good", None]})
-    watch.look()
+    watch.compare()
     assert read_gauges(app)["sentiment_reference_probability_share", "1.0"] == 1
     done = subprocess.run(
         ["promtool", "check", "metrics"],
@@ -85,13 +85,13 @@ def test_drift_is_measured_against_the_validation_rows(
 
     with monkeypatch.context() as patch:
         patch.setattr(service.loader, "find_reference", fail)
-        watch.look()
-    watch.look()
+        watch.compare()
+    watch.compare()
     gauges = read_gauges(app)
     assert gauges["sentiment_drift_texts",] == WINDOW - 1
     assert math.isnan(gauges["sentiment_drift", "probability"]), "the window is not full"
     found.append(ask(app, "/predict", {"text": texts[-1]}).json)
-    watch.look()
+    watch.compare()
     gauges = read_gauges(app)
     rows = find_reference(model.choice, service.loader._tracker).rows
     scores = np.array([one["probability"] for one in found], "f4")
@@ -111,7 +111,7 @@ def test_drift_is_measured_against_the_validation_rows(
     one = next(t for t, p in zip(texts, found, strict=True) if p["prediction"] == "positive")
     for _ in range(2):
         ask(app, "/predict", {"texts": [one] * WINDOW})
-        watch.look()
+        watch.compare()
     drifted = read_gauges(app)
     assert drifted["sentiment_drift", "prediction"] == 1
     assert len([line for line in said if "of the predictions" in line]) == 1
@@ -122,7 +122,7 @@ def test_drift_is_measured_against_the_validation_rows(
         for label, (now, before) in shares.items()
     )
     ask(app, "/predict", {"texts": texts})
-    watch.look()
+    watch.compare()
     assert read_gauges(app)["sentiment_drift", "prediction"] == 0
 
 
@@ -131,13 +131,13 @@ def test_a_model_without_a_reference_has_no_drift(serve_here: Any) -> None:
     app = App(service.routes, service.settings, metrics, [])
     ask(app, "/predict", {"text": "good"})
     watch = DriftWatch(service.routes, service.loader, metrics, service.drift)
-    watch.look()
+    watch.compare()
     gauges = read_gauges(app)
     assert math.isnan(gauges["sentiment_drift", "probability"])
 
 
 def test_predictions_of_all_workers_are_compared_together(tmp_path: Path) -> None:
-    workers = [Recent(3, tmp_path) for _ in range(3)]
+    workers = [RecentPredictions(3, tmp_path) for _ in range(3)]
     for place, worker in enumerate(workers):
         for number in range(place + 2):
             worker.add("sentiment", "models:/a", [f"label {place}"], [number / 10])

@@ -119,7 +119,7 @@ def logged(make_logged) -> App:
     part=st.sampled_from([1, 10_000]),
 )
 def test_every_row_of_any_file_is_in_the_log_once(logged, tmp_path, monkeypatch, texts, kind, part):
-    monkeypatch.setattr(log, "_PART", part)
+    monkeypatch.setattr(log, "_FILE_WRITE_BYTES", part)
     texts = ["" if text is None and kind == "csv" else text for text in texts]
     found = post(logged, kind, write_file(kind, texts))
     while logged._log._files:
@@ -150,7 +150,7 @@ def count_open_files() -> int:
 
 
 def test_a_file_that_stops_is_neither_counted_nor_logged(make_logged, tmp_path, monkeypatch):
-    monkeypatch.setattr(file_rows, "_IN_MEMORY", 1)
+    monkeypatch.setattr(file_rows, "_MAX_MEMORY", 1)
     app = make_logged("log", "server.max_stream=300000", "server.timeout=0.05")
     before = count_open_files()
     rows = [b"good film\n" * 20_000] * 2
@@ -171,12 +171,12 @@ def test_rows_without_room_are_dropped_and_the_file_is_answered(make_logged, tmp
     app = make_logged("log")
     data = write_file("csv", ["good film"] * 2000)
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_LARGEST_FILES", 1)
+        patch.setattr(log, "_MAX_FILE_BYTES", 1)
         assert post(app, "csv", data).status == 200
     dropped = 'sentiment_log_rows_total{result="dropped",table="predictions"}'
     assert read_metrics(app)[dropped] == 2000
     before = count_open_files()
-    monkeypatch.setattr(file_rows, "_IN_MEMORY", 1)
+    monkeypatch.setattr(file_rows, "_MAX_MEMORY", 1)
     with full_disk(20_000):
         found = post(app, "csv", data)
         app._log.write()

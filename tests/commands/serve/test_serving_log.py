@@ -113,7 +113,7 @@ def test_what_has_no_room_or_cannot_be_written_is_dropped(logged, tmp_path, monk
         return read_metrics(logged).get(name, 0)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_LARGEST", 1)
+        patch.setattr(module, "_MAX_QUEUE_CHARS", 1)
         assert ask(logged, "/models/tags/predict", {"texts": ["late"] * 3}).status == 200
         full = ask(logged, "/feedback", {"id": "0" * 24, "label": "positive"})
         assert (full.status, full.headers["retry-after"]) == (503, "1")

@@ -15,7 +15,7 @@ PROBABILITIES = st.lists(st.floats(0, 1) | st.sampled_from(SCORES), min_size=1, 
 def read_samples(metrics: Metrics) -> dict[tuple[Any, ...], float]:
     return {
         (one.name, *sorted(one.labels.items())): one.value
-        for family in metrics._gather().collect()
+        for family in metrics._aggregate().collect()
         for one in family.samples
     }
 

@@ -72,11 +72,11 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
 
     expect(rivals.weak)
     first = predict()["model"]
-    follower.look()
+    follower.refresh()
     assert predict()["model"] == first
     words = [f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"]
     promoted = promote(rivals.compose("promote", *words)).champion
-    follower.look()
+    follower.refresh()
     expect(rivals.strong)
     assert predict()["model"] != first
     assert count(app, "done") == 1
@@ -93,20 +93,20 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
             raise TrackingStoreError("sqlite:///x", "no server answers there")
 
         patch.setattr(MlflowTracker, "find_version", fail)
-        follower.look()
+        follower.refresh()
         expect(rivals.strong)
         assert "no server answers there" in str(ask(app, "/health/ready").json["problems"])
         patch.setattr(MlflowTracker, "find_version", lambda *_: 1 / 0)
-        follower.look()
+        follower.refresh()
         assert "ZeroDivisionError" in str(ask(app, "/health/ready").json["problems"])
     assert count(app, "failed") == 2
-    follower.look()
+    follower.refresh()
     assert ask(app, "/health/ready").json["problems"] == {}
     assert len(events) == 2, "each problem is reported once"
     assert events[0].startswith("swap_failed: ")
     assert "no server answers there" in events[0]
     back = promote(rivals.compose("promote", f"name={NAME}", "rollback=true")).champion
-    follower.look()
+    follower.refresh()
     expect(rivals.weak)
     # The other tests of this file have made versions, too.
     versions = f"version {back.number}, and was {promoted.number}"
@@ -114,7 +114,7 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
     assert int(back.number) < int(promoted.number)
     # The alias is gone.
     MlflowClient().delete_registered_model_alias(NAME, "champion")
-    follower.look()
+    follower.refresh()
     expect(rivals.weak)
     assert "no longer points to a version" in str(ask(app, "/health").json["problems"])
 
@@ -191,13 +191,13 @@ def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeyp
     monkeypatch.setattr(
         routes, "choose_model", lambda *words: replace(choose(*words), path=damaged, digest="")
     )
-    follower.look()
+    follower.refresh()
     assert ask(app, "/predict", {"text": "a gem"}).json == before
     [problem] = ask(app, "/health/ready").json["problems"].values()
     assert "is not loaded" in problem
     assert count(app, "failed") == 1
     monkeypatch.undo()
-    follower.look()
+    follower.refresh()
     assert ask(app, "/predict", {"text": "a gem"}).json["model"] != before["model"]
 
 
@@ -305,7 +305,7 @@ def test_clients_that_make_no_progress_are_cut_off():
     clients, connections = SlowClients(10), [silent, idle, reading, stuck]
     for now in range(31):
         reading.unread, stuck.unread = 1000 - now, 1000
-        clients.look([one for one in connections if not one.is_cut], float(now))
+        clients.close_stalled([one for one in connections if not one.is_cut], float(now))
         assert silent.is_cut == stuck.is_cut == (now >= 10)
     assert not idle.is_cut
     assert not reading.is_cut

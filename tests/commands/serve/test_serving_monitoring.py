@@ -40,7 +40,7 @@ def metrics(serve_here: Any) -> dict[str, set[str]]:
     """The names of all samples in /metrics, and of their labels."""
     app = serve_here("drift.window=1")
     watch = DriftWatch(app.service.routes, app.service.loader, app._metrics, app.service.drift)
-    watch.look()
+    watch.compare()
     for one in ({"texts": ["good", None]}, {"text": "bad"}):
         ask(app, "/predict", one)
     families = list(text_string_to_metric_families(ask(app, "/metrics").body.decode()))

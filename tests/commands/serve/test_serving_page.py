@@ -102,7 +102,7 @@ def test_texts_that_are_not_explained(
     long = ask(app, path, {"text": "good " * 4001}).json["champion"]
     assert "words" not in long
     assert "20,000" in long["reason"]
-    assert app._held == 0
+    assert app._body_bytes == 0
 
 
 def test_the_page_needs_nothing_from_elsewhere(serve_here: Callable[..., App]) -> None:
@@ -119,7 +119,7 @@ def test_the_page_needs_nothing_from_elsewhere(serve_here: Callable[..., App]) -
 @contextmanager
 def serving(app: App) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
-    listening = app.service.listening[0]  # type: ignore[attr-defined]
+    listening = app.service.sockets[0]  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:

@@ -144,7 +144,7 @@ def test_other_requests_that_are_not_answered(app):
 
 def test_a_body_may_come_in_parts(app):
     assert ask(app, "/predict", parts=[b'{"text"', b': "good"', b"}"]).status == 200
-    assert app._held == 0
+    assert app._body_bytes == 0
 
 
 def test_a_full_queue_is_said_before_anything_is_read(app, monkeypatch):
@@ -181,7 +181,7 @@ def test_no_body_is_an_error_of_the_server(app, body, path):
     found = ask(app, path, body if isinstance(body, bytes) else json.dumps(body).encode())
     assert found.status in (200, 400, 413, 422)
     assert found.status == 200 or "error" in found.json or "predictions" in found.json
-    assert app._held == 0
+    assert app._body_bytes == 0
 
 
 @settings(max_examples=60, deadline=None)
@@ -424,7 +424,7 @@ def test_certificates_that_cannot_be_used(serve_here, tmp_path):
 
 
 def test_a_port_that_is_taken(serve_here):
-    port = serve_here().service.listening[0].getsockname()[1]
+    port = serve_here().service.sockets[0].getsockname()[1]
     with pytest.raises(ListenError, match=f"127.0.0.1:{port}: another process listens"):
         serve_here(f"server.port={port}")
     with pytest.raises(ListenError, match=r"server\.host=<address>"):

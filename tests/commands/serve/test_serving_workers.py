@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from sentiment.commands.serve.server import hold_signals, open_sockets, run_server
+from sentiment.commands.serve.server import block_signals, open_sockets, run_server
 from sentiment.commands.serve.workers import Workers, _find_pause
 
 
@@ -45,7 +45,7 @@ def test_a_worker_that_starts_after_the_signal_does_not_listen_again() -> None:
     if not pid:
         code = 1
         try:
-            hold_signals()
+            block_signals()
             os.kill(os.getpid(), signal.SIGTERM)
             run_server(SimpleNamespace(), settings, listening)
             with socket.socket() as client:
