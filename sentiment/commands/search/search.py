@@ -51,7 +51,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     cfg, settings = hydra.task, hydra.task.search
     check_config(cfg, list_typed(hydra.config.hydra.overrides.task))
     objectives = find_objectives(settings.objectives or [cfg.optimize])
-    space = read_space(settings, arguments)
+    space = read_space(settings, arguments, lambda words: hydra.compose(words)[0])
     _check_comparable(space)
     jobs = hydra.check_jobs(space.list_samples())
     # Raises what is wrong with the sampler, before anything is made.

@@ -304,6 +304,33 @@ def test_a_typed_model_leaves_one_branch(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_each_of_several_features_draws_its_own(bench: Bench, tmp_path: Path) -> None:
+    words = [word for word in SEARCH if "features" not in word]
+    typed = ("features=tfidf,char,counts", "features.min_df=3,4")
+    for total in (20, 30):
+        bench.search(peak, *words, *typed, f"search.n_trials={total}")
+    of_runs = {"ngram_range", "min_df", "max_features", "sublinear_tf"}
+    of_words = of_runs | {"token_pattern", "max_df", "log_count_ratio"}
+    own = {"tfidf": of_words, "char": of_runs, "counts": {"min_df"}}
+    jobs = read_jobs(tmp_path / "outputs" / "search" / "naive_bayes")
+    assert len(jobs) == 30
+    seen = Counter()
+    for job in jobs.values():
+        asked = dict(word.split("=", 1) for word in job["overrides"])
+        drawn = {key.removeprefix("features.") for key in asked if key.startswith("features.")}
+        assert drawn == own[asked["features"]]
+        assert asked.get("features.min_df", "3") in ("3", "4")
+        seen[asked["features"]] += 1
+    assert set(seen) == set(own)
+
+
+def test_several_models_are_for_the_search_over_models(bench: Bench) -> None:
+    words = [word for word in SEARCH if not word.startswith("model=")]
+    with pytest.raises(ConfigError, match="of one model.*: search=all model=svm,nbsvm"):
+        bench.search(peak, *words, "model=svm,nbsvm", "search.n_trials=2")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random", "cmaes", "qmc", "nsgaii"])
 def test_samplers_are_chosen_by_config(bench: Bench, tmp_path: Path, sampler: str) -> None:
     words = ("features.max_df=interval(0.5,1.0)", f"hydra/sweeper/sampler={sampler}")

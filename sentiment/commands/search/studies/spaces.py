@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
@@ -21,6 +21,8 @@ from sentiment.redaction import redact
 MOST_POINTS = 100_000
 _SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
 _GRID = "optuna.samplers.GridSampler"
+# The group whose files have spaces of their own, in conf/common/space/features/.
+_FEATURES = "features"
 
 
 @dataclass(frozen=True)
@@ -191,13 +193,27 @@ def _read_value(distribution: Any, setting: str, word: str) -> Any:
     return int(value) if isinstance(distribution, IntDistribution) else float(value)
 
 
-def read_space(settings: Any, arguments: Sequence[str]) -> Space:
+def read_space(
+    settings: Any,
+    arguments: Sequence[str],
+    compose: Callable[[list[str]], DictConfig] | None = None,
+) -> Space:
     """Return the search space: that of the config, changed by the typed overrides.
+
+    Parameters
+    ----------
+    settings : DictConfig
+        Settings of the search.
+    arguments : sequence of str
+        The typed overrides.
+    compose : callable, optional
+        Returns the config with other overrides. If several features are typed, each is a branch
+        that draws the settings of its own space.
 
     Raises
     ------
     ConfigError
-        A range cannot be read.
+        A range cannot be read, or several models are typed for a search over the settings of one.
     """
     from optuna.distributions import CategoricalDistribution
 
@@ -213,6 +229,20 @@ def read_space(settings: Any, arguments: Sequence[str]) -> Space:
     for key, cases in (settings.branches or {}).items():
         common[key] = CategoricalDistribution(list(cases))
         branches[key] = {case: read(space) for case, space in cases.items()}
+    if compose is not None and _FEATURES in typed:
+        shared = [*(f"{key}={value}" for key, value in fixed.items()), *others]
+        branches[_FEATURES] = {}
+        for name in list_values(typed[_FEATURES]):
+            cfg = compose([*shared, f"{_FEATURES}={name}"])
+            found = _select_features(read(cfg.search.space) | typed)
+            branches[_FEATURES][name] = {key: d for key, d in found.items() if _has(cfg, key)}
+        common = {key: d for key, d in common.items() if key not in _select_features(common)}
+    if "model" in typed and "model" not in branches and any(k.startswith("model.") for k in common):
+        models = ",".join(map(str, list_values(typed["model"])))
+        problems.append(
+            f"model={models} has several values, and the search draws settings of one model. To "
+            f"draw those of each, choose the search over models: search=all model={models}"
+        )
     if problems:
         raise ConfigError(problems)
     in_branches = {k for cases in branches.values() for space in cases.values() for k in space}
@@ -228,6 +258,18 @@ def read_space(settings: Any, arguments: Sequence[str]) -> Space:
     spaces = [common, *(space for cases in branches.values() for space in cases.values())]
     _check_secrets({key: d for space in spaces for key, d in space.items()})
     return Space(common, branches, {k: str(v) for k, v in fixed.items()}, tuple(others))
+
+
+def _select_features(space: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the distributions of settings of features."""
+    return {key: d for key, d in space.items() if key.startswith(f"{_FEATURES}.")}
+
+
+def _has(cfg: DictConfig, key: str) -> bool:
+    """Return whether a config has a setting, whose value may be null."""
+    group, _, name = key.rpartition(".")
+    node = OmegaConf.select(cfg, group)
+    return isinstance(node, DictConfig) and name in node
 
 
 def _read_overrides(
