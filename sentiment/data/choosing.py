@@ -57,7 +57,7 @@ def choose_rows(
 def _describe_left_out(report: QualityReport) -> str:
     """Return sentences on dropped rows and merged classes, "" if there are none."""
     total = sum(report.dropped.values())
-    why = f"{report.describe_dropped()}{report.describe_first_fault()}"
+    why = report.describe_dropped()
     left_out = f"{total:,} of {report.rows:,} rows are left out ({why})." if total else ""
     names = f"{list_counts(report.rare)} {'is' if len(report.rare) == 1 else 'are'}"
     merged = f"{names} merged into {report.merged_into!r}." if report.merged_into else ""

@@ -231,7 +231,7 @@ def _drop_rows(
     reasons = unusable.where(unusable != "", surplus.reindex(frame.index))
     report.dropped = {str(k): int(n) for k, n in reasons[reasons != ""].value_counts().items()}
     if surplus.empty:
-        why = f"{report.describe_dropped()}{report.describe_first_fault()}"
+        why = report.describe_dropped()
         reason = f"none of its {len(frame):,} rows is usable ({why})" if why else "it has no rows"
         expected = "at least one row with a text and a label"
         raise EmptyDataError(f"data={dataset.name}", reason, expected)

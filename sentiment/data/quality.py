@@ -11,7 +11,7 @@ import pandas as pd
 from sentiment.data.copies import find_conflicts, find_copies, fold_text
 from sentiment.data.labels import sort_labels
 from sentiment.data.splitting import count_classes
-from sentiment.errors import list_first, quote_list, quote_name
+from sentiment.errors import list_first, list_reasons, quote_list, quote_name
 
 _MAX_FAULTS = 20
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -97,12 +97,9 @@ class QualityReport:
         return report | counts | {"splits": splits}
 
     def describe_dropped(self) -> str:
-        """Return the numbers of dropped rows by reason, such as ``3 duplicates, 1 empty text``."""
-        return ", ".join(f"{n:,} {why.replace('_', ' ')}" for why, n in self.dropped.items())
-
-    def describe_first_fault(self) -> str:
-        """Return where and why the first unreadable row cannot be read, "" if there is none."""
-        return f"; the first: {self.faults[0]}" if self.faults else ""
+        """Return the numbers of dropped rows by reason, and the first row that is unreadable."""
+        first = f"; the first: {self.faults[0]}" if self.faults else ""
+        return f"{list_reasons(self.dropped)}{first}"
 
 
 def _abridge_counts(counts: dict[str, int]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Base class of all errors."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -65,6 +65,11 @@ def make_clause(reason: str) -> str:
 def count_of(number: int, noun: str) -> str:
     """Return a number of things: ``1 job``, ``1,200 jobs``."""
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def list_reasons(counts: Mapping[str, int]) -> str:
+    """Return the number of rows for each reason: ``3 duplicates, 1 empty text``."""
+    return ", ".join(f"{rows:,} {reason.replace('_', ' ')}" for reason, rows in counts.items())
 
 
 def show_share(share: float, decimals: int = 0) -> str:

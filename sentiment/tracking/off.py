@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentiment.errors import ConfigError, RunNotFoundError
+from sentiment.errors import RunNotFoundError
 from sentiment.tracking.folder import MODEL, RunFacts, RunFolder
 from sentiment.tracking.records import ModelChoice, RunRecord, StoredRun, SweepRecord, Tracker
 
@@ -27,9 +27,9 @@ class NoTracker(Tracker):
         """Start a run that is not recorded; its model stays in its folder."""
         yield _UntrackedRun()
 
-    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
-        """Raise, since nothing is recorded."""
-        raise ConfigError(["tracking=off records nothing; choose tracking=mlflow."])
+    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[None, str]:
+        """Return the path of the model in the folder of the run, which is not recorded."""
+        return None, _UntrackedRun().record(folder, facts)
 
     def open_sweep(self, name: str, tags: dict[str, str], run_id: str | None) -> SweepRecord:
         """Return a sweep that is not recorded."""

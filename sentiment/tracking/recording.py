@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from sentiment.config import compose, make, show_command
-from sentiment.errors import RunNotKeptError, RunNotRecordedError, TrackingStoreError
+from sentiment.errors import ConfigError, RunNotKeptError, RunNotRecordedError, TrackingStoreError
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import KEY, MODEL, RunFacts, RunFolder, Tracker
 
@@ -27,12 +27,15 @@ class RecordingResult:
         Its name.
     folder : Path
         The folder in which it was kept.
+    metrics : dict of str to float
+        Its metrics, as ``<split>/<name>``.
     """
 
     run_id: str | None
     model: str
     name: str
     folder: Path
+    metrics: dict[str, float]
 
 
 def record(cfg: DictConfig) -> RecordingResult:
@@ -50,20 +53,57 @@ def record(cfg: DictConfig) -> RecordingResult:
     """
     folder, facts = RunFolder.open(Path(cfg.folder).expanduser())
     facts.is_own = cfg.own
-    return record_kept(make(cfg, "tracking", "record"), folder, facts)
+    result = _record(make(cfg, "tracking", "record"), folder, facts)
+    if result.run_id is None:
+        raise ConfigError(["tracking=off records nothing; choose tracking=mlflow."])
+    return result
 
 
-def record_kept(tracker: Tracker, folder: RunFolder, facts: RunFacts) -> RecordingResult:
-    """Record the kept run in `folder`.
+def record_earlier(
+    cfg: DictConfig,
+    home: Path,
+    settings: Mapping[str, object],
+    digests: Mapping[str, str] | None = None,
+) -> RecordingResult | None:
+    """Record the run with these settings that was kept in `home` while the store was away.
+
+    Unlike a folder that `record` takes, these are in ``outputs``, which is trusted as the store is:
+    the model counts as the user's own.
+
+    Parameters
+    ----------
+    cfg : DictConfig
+        As composed from ``conf/train.yaml``.
+    home : Path
+        The folder of the job; the run is in it or in a folder inside it.
+    settings : mapping of str to object
+        Settings by dotted key.
+    digests : mapping of str to str, optional
+        Digests of its data, by their tags.
+
+    Returns
+    -------
+    RecordingResult or None
+        None if there is no such run.
 
     Raises
     ------
-    SentimentError
-        The store cannot be used.
+    RunNotRecordedError
+        The store still cannot be used.
     """
+    kept = _find_kept_run(home, settings, digests or {})
+    if kept is None:
+        return None
+    folder, facts = kept
+    facts.is_own = True
+    with recording_failures(folder, cfg.tracking):
+        return _record(make(cfg, "tracking", "record"), folder, facts)
+
+
+def _record(tracker: Tracker, folder: RunFolder, facts: RunFacts) -> RecordingResult:
     tracker.open()
     run_id, model = tracker.record(folder, facts)
-    return RecordingResult(run_id, model, facts.name, folder.path)
+    return RecordingResult(run_id, model, facts.name, folder.path, facts.metrics)
 
 
 def keep_and_record(
@@ -94,35 +134,21 @@ def keep_and_record(
         tracker.open()
         with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
             model = run.record(folder, facts)
-    return RecordingResult(run.id, model, facts.name, folder.path)
+    return RecordingResult(run.id, model, facts.name, folder.path, facts.metrics)
 
 
-def find_kept_run(
-    home: Path, settings: Mapping[str, object], digests: Mapping[str, str] | None = None
+def _find_kept_run(
+    home: Path, settings: Mapping[str, object], digests: Mapping[str, str]
 ) -> tuple[RunFolder, RunFacts] | None:
-    """Return the kept run with these settings in `home` or a folder inside it, if there is one.
-
-    Unlike a folder that `record` takes, these are in ``outputs``, which is trusted as the store is:
-    the model counts as the user's own.
-
-    Parameters
-    ----------
-    home : Path
-        The folder of the job.
-    settings : mapping of str to object
-        Settings by dotted key.
-    digests : mapping of str to str, optional
-        Digests of its data, by their tags.
-    """
-    wanted = redact_values({key: str(value) for key, value in settings.items()})
+    """Return the kept run with a model, these settings and these data in or below `home`."""
+    expected = redact_values({key: str(value) for key, value in settings.items()})
     for path in (home, *sorted(home.glob("*/"))):
         try:
             folder, facts = RunFolder.open(path)
         except RunNotKeptError:
             continue
-        same_data = (digests or {}).items() <= facts.tags.items()
-        if MODEL in folder.files and same_data and wanted.items() <= facts.params.items():
-            facts.is_own = True
+        has_same_data = digests.items() <= facts.tags.items()
+        if MODEL in folder.files and has_same_data and expected.items() <= facts.params.items():
             return folder, facts
     return None
 

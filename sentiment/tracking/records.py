@@ -246,10 +246,10 @@ class Tracker(ABC):
         """
 
     @abstractmethod
-    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str, str]:
+    def record(self, folder: RunFolder, facts: RunFacts) -> tuple[str | None, str]:
         """Record a run that was kept; return its id and the address of its model, if it has one.
 
-        A run that was recorded before is not recorded twice.
+        A run that was recorded before is not recorded twice. The id is None without tracking.
 
         Raises
         ------

@@ -45,9 +45,9 @@ from sentiment.files.dialects import ReadOptions
 from sentiment.files.opening import is_database, list_inputs, open_all
 from sentiment.files.origins import strip_compression
 from sentiment.redaction import redact
-from sentiment.tracking import RunFacts, RunFolder, Tracker
+from sentiment.tracking import Tracker
 from sentiment.tracking.folder import make_timestamp
-from sentiment.tracking.recording import find_kept_run, record_kept, recording_failures
+from sentiment.tracking.recording import record_earlier
 
 Facts = dict[str, Any]
 
@@ -134,15 +134,11 @@ class Steps:
         folder = self._folders.setdefault(
             tuple(words), Path(cfg.outputs, "train", make_timestamp())
         )
-        kept = find_kept_run(folder, list_params(cfg))
-        run_id = (
-            train(cfg, Job(folder, read_choices("train", words), words)).run_id
-            if kept is None
-            else self._record_kept(cfg, *kept)
-        )
-        if run_id is None:
+        job = Job(folder, read_choices("train", words), words)
+        result = record_earlier(cfg, folder, list_params(cfg)) or train(cfg, job)
+        if result.run_id is None:
             raise StepFailedError("train", "the run is not tracked; a flow needs tracking=mlflow")
-        return run_id
+        return result.run_id
 
     def find_champion(self) -> Facts | None:
         """Return run, data and settings of the champion, or None without one.
@@ -222,11 +218,6 @@ class Steps:
             }
             for one in predict_files(cfg)
         ]
-
-    def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> str | None:
-        """Record the run that an earlier try trained while the store was away; return its id."""
-        with recording_failures(folder, cfg.tracking):
-            return record_kept(make(cfg, "tracking", "record"), folder, facts).run_id
 
     def _compose_promotion(self, *words: str) -> DictConfig:
         name = f"name={self.cfg.name}"

@@ -22,7 +22,7 @@ from sentiment.commands.search.results import (
 )
 from sentiment.commands.search.trial import keep_refit, list_settings, read_data
 from sentiment.commands.train.job import train
-from sentiment.config import CHOICES, Job, adopt_form, make
+from sentiment.config import CHOICES, Job, adopt_form
 from sentiment.errors import (
     JobsFailedError,
     RunNotRecordedError,
@@ -31,8 +31,8 @@ from sentiment.errors import (
     TrackingStoreError,
     count_of,
 )
-from sentiment.tracking import MODEL, RunFacts, RunFolder, SweepRecord
-from sentiment.tracking.recording import RecordingResult, find_kept_run, record_kept
+from sentiment.tracking import SweepRecord
+from sentiment.tracking.recording import record_earlier
 
 # If as many first jobs fail in the same way, the fault is not in their settings.
 FIRST = 3
@@ -356,34 +356,26 @@ class Session:
         home = self.folder / WINNER
         job = Job(home, choices, [*best.overrides, *keep_refit(cfg)], parent=self.record.id)
         data = read_data(cfg)
-        kept = find_kept_run(home, list_settings(cfg), data.digests)
-        if kept is None:
+        recorded = record_earlier(cfg, home, list_settings(cfg), data.digests)
+        if recorded is None:
             self.observer.on_note(
                 f"training #{best.number} in full, and scoring it on test rows once"
             )
-            result = train(cfg, job, data=data)
-            run_id, metrics, folder = result.run_id, result.metrics, result.folder
-        else:
-            recorded = self._record_kept(cfg, *kept)
-            run_id, metrics, folder = recorded.run_id, kept[1].metrics, recorded.folder
+            trained = train(cfg, job, data=data)
+        result = recorded or trained
         self.record.update(
-            {"winner.run": str(run_id)},
-            {k: v for k, v in metrics.items() if k.startswith("test/")},
+            {"winner.run": str(result.run_id)},
+            {k: v for k, v in result.metrics.items() if k.startswith("test/")},
         )
         facts = {
             "number": best.number,
-            "run": run_id,
+            "run": result.run_id,
             "command": job.write_command(),
             # Another one if an earlier process was killed while it trained the winner.
-            "folder": folder.relative_to(home.absolute()).as_posix(),
+            "folder": result.folder.relative_to(home.absolute()).as_posix(),
         }
         write_state(home / "job.json", facts)
-        if kept is None:
-            self.observer.on_winner(best.number, result)
+        if recorded is None:
+            self.observer.on_winner(best.number, trained)
         else:
             self.observer.on_recorded_winner(best.number, recorded)
-
-    def _record_kept(self, cfg: DictConfig, folder: RunFolder, facts: RunFacts) -> RecordingResult:
-        if self.record.id is None:  # without tracking
-            return RecordingResult(None, str(folder.path / MODEL), facts.name, folder.path)
-        return record_kept(make(cfg, "tracking", "record"), folder, facts)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from sentiment.cli.terminal import describe_size, describe_time, lay_out_scores, relate_path
 from sentiment.config import suggest_command, suggest_ui
-from sentiment.errors import count_of, list_classes, quote_name
+from sentiment.errors import count_of, list_classes, list_reasons, quote_name
 from sentiment.redaction.printable import cut_middle
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> N
     console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
     if result.folds:
         console.print(f"cv       {_describe_folds(result)}")
-    if len(result.data.classes) > 2 or result.data.separator is not None:
-        _print_classes(console, result)
     for weak in _compare_with_constant(result):
         console.print(f"weak     {weak}")
+    if len(result.data.classes) > 2 or result.data.separator is not None:
+        _print_classes(console, result)
     if result.chosen_features:
         console.print(f"features {result.chosen_features}, by the script of the training texts")
     if columns := result.data.columns:
@@ -116,7 +116,7 @@ def _describe_fitted(result: "TrainingResult") -> str:
 def _describe_data(result: "TrainingResult") -> list[str]:
     data = result.data
     report = data.report
-    dropped, why = sum(report.dropped.values()), report.describe_dropped()
+    dropped, why = sum(report.dropped.values()), list_reasons(report.dropped)
     splits = ", ".join(f"{len(getattr(data, name)):,} {name}" for name in report.splits)
     used = data.rows
     left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
@@ -133,9 +133,7 @@ def _describe_data(result: "TrainingResult") -> list[str]:
 
 def _describe_unlabelled(report: "QualityReport") -> list[str]:
     """Return the number of texts without a label that are used or left out, in words."""
-    dropped = ", ".join(
-        f"{n:,} {why.replace('_', ' ')}" for why, n in report.unlabelled_dropped.items()
-    )
+    dropped = list_reasons(report.unlabelled_dropped)
     counts = f"{report.unlabelled:,} unlabelled texts"
     return [f"{counts}; left out: {dropped}" if dropped else counts] * bool(
         report.unlabelled or dropped
