@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """A trained text classifier, as `load` returns it.
+    """A trained text classifier, returned by `load`.
 
     Attributes
     ----------
@@ -27,11 +27,11 @@ class Model:
     classes_ : ndarray of shape (n_classes,)
         Names of the classes, sorted.
     extra_columns : list of str
-        Columns that the model reads beside the text, which rows to predict must have.
+        Columns that the model reads beside the text; rows to predict must have them.
     pipeline : Pipeline
         The fitted pipeline, from texts to probabilities, in scikit-learn.
     rule : DecisionRule
-        Chooses labels in `predict`, as the settings of `load` ask for.
+        Decision rule of `predict`, from the settings of `load`.
 
     See Also
     --------
@@ -61,7 +61,7 @@ class Model:
         self.extra_columns = self._predictor.extra_columns
 
     def predict(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray | list[list[str]]":
-        """Return the class of each text that `rule` chooses, by default the most probable one.
+        """Return the class of each text by `rule`; by default, the most probable class.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class Model:
         Returns
         -------
         ndarray of str, of shape (n,)
-            ``"unsure"`` for texts for which `rule` abstains. With several labels per row, a list of
+            The classes; ``"unsure"`` if `rule` abstains. With several labels per row, a list of
             lists: by default, the labels with a probability of 0.5 or more.
 
         Examples
@@ -88,9 +88,9 @@ class Model:
         Parameters
         ----------
         texts : iterable of str, or DataFrame
-            The texts, of length n. A table has them in the column that the model learned from, or
-            in ``text``, and also the columns `extra_columns`, whose values may be missing. Other
-            columns are ignored.
+            The texts, of length n. A table has the texts in the column that the model learned from,
+            or in ``text``. It also has the columns `extra_columns`, whose values may be missing.
+            Other columns are ignored.
 
         Returns
         -------
@@ -122,33 +122,33 @@ class Model:
         if isinstance(texts, str):
             raise TypeError("texts is one string; expected several: predict([text])")
         frame = read_frame(texts, self.extra_columns, self.source.text_column)
-        given = list(texts if frame is None else frame[TEXT_COLUMN])
-        wrong = next((text for text in given if not isinstance(text, str)), None)
-        if wrong is not None or None in given:
-            raise TypeError(f"texts holds a {type(wrong).__name__}; expected strings only")
-        if not given:
+        text_list = list(texts if frame is None else frame[TEXT_COLUMN])
+        non_string = next((text for text in text_list if not isinstance(text, str)), None)
+        if non_string is not None or None in text_list:
+            raise TypeError(f"texts holds a {type(non_string).__name__}; expected strings only")
+        if not text_list:
             return np.empty((0, len(self.classes_)))
         if not self.extra_columns:
-            return predict_texts(self._predictor.classifier, given).take(self._order, axis=1)
-        assert frame is not None  # noqa: S101 - read_frame says so
-        rows = pd.DataFrame({TEXT_COLUMN: given}).join(frame.drop(columns=TEXT_COLUMN))
+            return predict_texts(self._predictor.classifier, text_list).take(self._order, axis=1)
+        assert frame is not None  # noqa: S101 - by read_frame
+        rows = pd.DataFrame({TEXT_COLUMN: text_list}).join(frame.drop(columns=TEXT_COLUMN))
         return predict_probabilities(self._predictor.classifier, rows).take(self._order, axis=1)
 
     def predict_expected(self, texts: "Iterable[str] | pd.DataFrame") -> "np.ndarray":
         """Return the expected value of each prediction, for labels on a scale.
 
         It is the mean of the values of the labels, weighted by their probabilities, shape (n,). The
-        value of a label is its number or, for a list of labels, its place: 1, 2, 3 and so on.
+        value of a label is its number or, for a list of labels, its position: 1, 2, 3 and so on.
 
         Parameters
         ----------
         texts : iterable of str, or DataFrame
-            As for `predict_proba`, of length n.
+            As in `predict_proba`, of length n.
 
         Raises
         ------
         ValueError
-            The labels are not ordered, or the run of the model is not known.
+            The labels are not ordered, or the run of the model is unknown.
         """
         scale = self.source.read_scale()
         if scale is None:
@@ -169,7 +169,7 @@ class Model:
         columns : mapping of str to object, optional
             Values of `extra_columns`, if the model has some; None for a missing value.
         label : str, optional
-            The label to explain; default: the predicted one, or the most probable of several.
+            The label to explain; default: the predicted label or, of several, the most probable.
 
         Returns
         -------
@@ -246,7 +246,7 @@ def load(model: str | Path = "best", *settings: str) -> Model:
     from sentiment.commands.predict.choices import choose_model, choose_rule
     from sentiment.config import make
 
-    cfg = _compose("predict", ["input=-", _write("deploy.run", str(model)), *settings])
+    cfg = _compose("predict", ["input=-", _make_override("deploy.run", str(model)), *settings])
     scorer, tracker = make(cfg, "deploy", "score"), make(cfg, "tracking")
     loaded = Model(choose_model(scorer, tracker, state=None))
     loaded.rule = choose_rule(scorer, tracker, loaded.source, loaded.pipeline)
@@ -328,10 +328,10 @@ def predict_file(
     """
     from sentiment.commands.predict.job import predict
 
-    words = [_write("input", str(path))]
+    overrides = [_make_override("input", str(path))]
     if output is not None:
-        words.append(_write("output", str(output)))
-    return predict(_compose("predict", [*words, *settings]))
+        overrides.append(_make_override("output", str(output)))
+    return predict(_compose("predict", [*overrides, *settings]))
 
 
 def runs(*settings: str) -> "pd.DataFrame":
@@ -382,7 +382,7 @@ def _compose(command: str, settings: Iterable[str]) -> Any:
     return compose(command, quote_free_text(list(settings)), typed=True)
 
 
-def _write(key: str, value: str) -> str:
+def _make_override(key: str, value: str) -> str:
     from sentiment.config import quote
 
     return f"{key}={quote(value)}"

@@ -14,7 +14,7 @@ from conftest import ROOT, Run
 from starting import Starter
 
 from sentiment.cli.homes import prepare_home
-from sentiment.commands.flow.job import choose_home
+from sentiment.commands.flow.job import choose_prefect_home
 from sentiment.errors import ConfigError
 
 QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
@@ -187,9 +187,9 @@ class TestHome:
     ) -> None:
         monkeypatch.setenv("PREFECT_HOME", "/dev/null/x")
         with pytest.raises(ConfigError, match="PREFECT_HOME is '/dev/null/x', which cannot be wri"):
-            choose_home(tmp_path)
+            choose_prefect_home(tmp_path)
         monkeypatch.delenv("PREFECT_HOME")
         monkeypatch.setenv("HOME", "/dev/null/x")
-        choose_home(tmp_path / "new")
+        choose_prefect_home(tmp_path / "new")
         assert os.environ["PREFECT_HOME"] == str(tmp_path / "new" / "prefect")
         assert (tmp_path / "new" / "prefect").is_dir()  # Prefect makes no parent

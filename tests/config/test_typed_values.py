@@ -202,7 +202,7 @@ def test_a_sweep_goes_over_texts_and_takes_the_others_as_they_are() -> None:
     ]
     assert quote_free_text(words)[0] == "data.path='a,b'"
     searched = compose("flow", ["flow.search=svm", "train='data.path=a,b'"])
-    assert Steps(searched, Path()).list_words("train") == ["search=svm", "data.path=a,b"]
+    assert Steps(searched, Path()).list_overrides("train") == ["search=svm", "data.path=a,b"]
 
 
 def test_what_was_typed_plainly_is_recorded_plainly() -> None:

@@ -269,7 +269,7 @@ def test_the_steps_of_a_flow_take_label_sets(folder: Path) -> None:
     steps.check_scripts()
     assert steps.check_input()["input"]
     assert steps.check_data()["rows"] == 240
-    run = steps.train(steps.list_words("train"))
+    run = steps.train(steps.list_overrides("train"))
     assert steps.promote(run)["outcome"] == "promoted"
     (made,) = steps.predict()
     assert made["written"] == 240

@@ -1,4 +1,4 @@
-"""Explain: show the words behind the prediction of a tracked model for one text."""
+"""Explain: show the words behind a prediction for one text."""
 
 import hashlib
 import logging
@@ -49,12 +49,12 @@ class ExplanationResult:
 
 
 def explain(cfg: DictConfig) -> ExplanationResult:
-    """Explain one text, and write a page of it.
+    """Explain the prediction for one text, and write a page.
 
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/explain.yaml``, checked.
+        The checked config of ``conf/explain.yaml``.
 
     Raises
     ------
@@ -72,37 +72,37 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     choice = choose_model(scorer, tracker, state=None)
     pipeline = load_model(choice.path, choice.digest)
     columns = read_columns(cfg.columns or {}, [*list_columns(pipeline)])
-    _warn_of_unused(pipeline, columns)
+    _warn_about_unused(pipeline, columns)
     rule = choose_rule(scorer, tracker, choice, pipeline)
-    found = Predictor(pipeline, rule).explain(text, columns, cfg.label)
+    explanation = Predictor(pipeline, rule).explain(text, columns, cfg.label)
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
-    page.write_text(write_page(found, [f"model {choice.uri}", run, choice.why]))
-    return ExplanationResult(found, choice, page)
+    page.write_text(write_page(explanation, [f"model {choice.uri}", run, choice.why]))
+    return ExplanationResult(explanation, choice, page)
 
 
-def read_columns(given: Mapping[str, Any], needed: Sequence[str]) -> dict[str, str | None]:
-    """Return the values of all columns that a model reads beside the text, checked."""
-    missing = [name for name in needed if name not in given]
-    unknown = [name for name in given if name not in needed]
+def read_columns(values_by_name: Mapping[str, Any], names: Sequence[str]) -> dict[str, str | None]:
+    """Check and return the values of all columns that a model reads beside the text."""
+    missing = [column for column in names if column not in values_by_name]
+    unknown = [column for column in values_by_name if column not in names]
     if missing:
-        listed = ", ".join(f"{name}: ..." for name in needed)
-        others = f", and has {quote_list(unknown)}" if unknown else ""
+        example = ", ".join(f"{column}: ..." for column in names)
+        suffix = f", and has {quote_list(unknown)}" if unknown else ""
         raise ConfigError(
             [
                 f"columns lacks {quote_list(missing)}, from which the model learned beside the "
-                f"text{others}. Give all: 'columns={{{listed}}}', null for a missing value."
+                f"text{suffix}. Give all: 'columns={{{example}}}', null for a missing value."
             ]
         )
     if unknown:
-        expected = quote_list(needed) if needed else "none"
+        expected = quote_list(names) if names else "none"
         raise ConfigError([f"columns has {quote_list(unknown)}; the model reads {expected}."])
-    values = strip_values(as_texts(given[name] for name in needed)).to_pylist()
-    return dict(zip(needed, values, strict=True))
+    values = strip_values(as_texts(values_by_name[column] for column in names)).to_pylist()
+    return dict(zip(names, values, strict=True))
 
 
-def _warn_of_unused(pipeline: Pipeline, columns: Mapping[str, str | None]) -> None:
-    """Warn of values that the model cannot use, other than missing ones."""
+def _warn_about_unused(pipeline: Pipeline, columns: Mapping[str, str | None]) -> None:
+    """Warn of values that the model cannot use, except missing values."""
     encoder, kinds = find_encoder(pipeline), list_columns(pipeline)
     if encoder is None:
         return
@@ -120,6 +120,6 @@ def _warn_of_unused(pipeline: Pipeline, columns: Mapping[str, str | None]) -> No
 
 
 def _name_page(text: str) -> str:
-    """Return a readable name of the page, unique for each text."""
+    """Return a readable file name for the page, unique for each text."""
     words = "-".join(re.findall(r"[a-z0-9]+", text.lower())[:5])[:40]
     return f"{words or 'text'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.html"

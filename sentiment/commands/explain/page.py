@@ -5,25 +5,25 @@ from pathlib import Path
 from sentiment.cli.pages import render_page
 from sentiment.modeling.explanation.words import TextExplanation
 
-_TERMS = 20
+_MAX_TERMS = 20
 
 
-def write_page(found: TextExplanation, facts: list[str]) -> str:
-    """Return the page.
+def write_page(explanation: TextExplanation, facts: list[str]) -> str:
+    """Return the page of an explanation.
 
     Parameters
     ----------
-    found : TextExplanation
+    explanation : TextExplanation
         The explanation.
     facts : list of str
         Lines about the model.
     """
-    terms = found.terms[:_TERMS]
+    terms = explanation.terms[:_MAX_TERMS]
     return render_page(
         Path(__file__).with_name("page.html"),
-        found=found,
+        explanation=explanation,
         facts=facts,
         terms=terms,
-        strongest_word=max((abs(weight) for _, weight in found.words), default=0.0),
-        strongest_term=max((abs(added) for _, added in terms), default=1.0),
+        strongest_word=max((abs(weight) for _, weight in explanation.words), default=0.0),
+        strongest_term=max((abs(contribution) for _, contribution in terms), default=1.0),
     )

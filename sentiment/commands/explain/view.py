@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from sentiment.commands.explain.job import ExplanationResult
     from sentiment.modeling.explanation import TextExplanation
 
-_TERMS = 12
-# Shares of the strongest word, from which on words are bold, plain or dim; others have no color.
+_MAX_TERMS = 12
+# Weights relative to the strongest word, from which a word is bold, plain or dim; weaker words have
+# no color.
 _BOLD, _PLAIN, _DIM = 0.5, 0.2, 0.05
 
 
@@ -23,21 +24,21 @@ def show_explanation(result: "ExplanationResult") -> None:
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()
-    found = result.explanation
-    console.print(_color_words(found), soft_wrap=False)
+    explanation = result.explanation
+    console.print(_color_words(explanation), soft_wrap=False)
     console.print()
-    if found.terms:
-        console.print(_tabulate_terms(found))
+    if explanation.terms:
+        console.print(_tabulate_terms(explanation))
     else:
         console.print("no term of this text is in the vocabulary of the model")
-    label = quote_name(found.label)
-    console.print(f"label    {label} ({found.list_probabilities()})")
-    if prediction := found.describe_prediction():
+    label = quote_name(explanation.label)
+    console.print(f"label    {label} ({explanation.list_probabilities()})")
+    if prediction := explanation.describe_prediction():
         console.print(f"predict  {prediction}")
-    words, what = found.total - found.base, found.describe_source()
+    contribution, source = explanation.total - explanation.base, explanation.describe_source()
     console.print(
-        f"sum      {found.base:+.2f} before any word {words:+.2f} by the {what} = "
-        f"{found.total:+.2f} log-odds of {label}"
+        f"sum      {explanation.base:+.2f} before any word {contribution:+.2f} by the {source} = "
+        f"{explanation.total:+.2f} log-odds of {label}"
     )
     model = result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
@@ -45,16 +46,16 @@ def show_explanation(result: "ExplanationResult") -> None:
     console.print(f"page     {relate_path(result.page)}")
 
 
-def _color_words(found: "TextExplanation") -> "Text":
+def _color_words(explanation: "TextExplanation") -> "Text":
     from rich.text import Text
 
     from sentiment.cli.console import clean
 
-    most = max((abs(weight) for _, weight in found.words), default=0.0)
+    largest = max((abs(weight) for _, weight in explanation.words), default=0.0)
     text = Text()
-    for written, weight in found.words:
-        word = clean(written, keep="\n\t")
-        share = abs(weight) / most if most else 0.0
+    for raw_word, weight in explanation.words:
+        word = clean(raw_word, keep="\n\t")
+        share = abs(weight) / largest if largest else 0.0
         color = "green" if weight > 0 else "red"
         if share >= _BOLD:
             text.append(word, f"bold {color}")
@@ -65,27 +66,31 @@ def _color_words(found: "TextExplanation") -> "Text":
     return text
 
 
-def _tabulate_terms(found: "TextExplanation") -> "Table":
+def _tabulate_terms(explanation: "TextExplanation") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
     from sentiment.cli.console import clean
 
     table = Table(header_style="bold")
-    for title in (f"for {quote_name(found.label)}", "against"):
+    for title in (f"for {quote_name(explanation.label)}", "against"):
         table.add_column(title)
         table.add_column("log-odds", justify="right")
-    sides = [
-        [(term, added) for term, added in found.terms if (added > 0) == wanted][:_TERMS]
-        for wanted in (True, False)
+    columns = [
+        [
+            (term, contribution)
+            for term, contribution in explanation.terms
+            if (contribution > 0) == is_positive
+        ][:_MAX_TERMS]
+        for is_positive in (True, False)
     ]
-    for row in range(max(map(len, sides))):
+    for row in range(max(map(len, columns))):
         cells: list[Text] = []
-        for side, color in zip(sides, ("green", "red"), strict=True):
-            term, added = side[row] if row < len(side) else ("", None)
+        for column, color in zip(columns, ("green", "red"), strict=True):
+            term, contribution = column[row] if row < len(column) else ("", None)
             cells += [
                 Text(mark_spaces(clean(term))),
-                Text(f"{added:+.2f}" if added is not None else "", color),
+                Text(f"{contribution:+.2f}" if contribution is not None else "", color),
             ]
         table.add_row(*cells)
     return table

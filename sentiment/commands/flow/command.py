@@ -16,7 +16,7 @@ from sentiment.errors import ExitCode
 def main(cfg: DictConfig) -> None:
     """Run the flow once, or serve it on its schedule."""
     job = current_job()
-    exit_at_termination()  # or the server that Prefect may start would be left
+    exit_at_termination()  # or a server that Prefect has started would keep running
     with Watch("flow", job) as watch:
         check_config(cfg)
         from sentiment.commands.flow.job import run_flow, serve_flow

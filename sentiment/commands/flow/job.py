@@ -16,15 +16,15 @@ from sentiment.tracking.stages import StageObserver
 
 
 def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResult:
-    """Run the flow once: on the server that ``PREFECT_API_URL`` names, or on one of its own.
+    """Run the flow once: on the server of ``PREFECT_API_URL``, or on a temporary server.
 
-    A failed step is retried ``cfg.flow.retries`` times, unless the fault is in the settings. If it
-    still fails, the flow fails, and the champion is the same as before.
+    A failed step is retried ``cfg.flow.retries`` times, unless the settings are wrong. If it still
+    fails, the flow fails, and the champion is the same as before.
 
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/flow.yaml``, checked.
+        The checked config of ``conf/flow.yaml``.
     observer : StageObserver, optional
         Receives progress.
 
@@ -45,23 +45,23 @@ def run_flow(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResu
 
     make_flow: Any = flow(name=f"{cfg.name}-flow", validate_parameters=False)
     try:
-        # The server of this command is away only if it was stopped; five retries take a minute.
+        # A temporary server is unreachable only if it was stopped; five retries take a minute.
         retries = {} if PREFECT_API_URL.value() else {PREFECT_CLIENT_MAX_RETRIES: 2}
         with temporary_settings(set_defaults=retries):
             result: FlowResult = make_flow(lambda: run_steps(cfg, observer))()
     except Exception as error:
-        stop = _find_stop(error)
-        if stop is None:
+        termination = _find_termination(error)
+        if termination is None:
             raise
-        raise stop from error
+        raise termination from error
     return result
 
 
-def _find_stop(error: BaseException | None) -> BaseException | None:
-    """Return what ends the command if `error` was raised while a signal was handled, else None.
+def _find_termination(error: BaseException | None) -> BaseException | None:
+    """Return the exception that ends the command if a signal caused `error`, otherwise None.
 
-    Ctrl-C, and a signal to all processes, ends the server that Prefect has started as well, so that
-    the end of the flow may find nobody to be reported to.
+    Ctrl-C, or a signal to all processes, also ends the server that Prefect has started. The flow
+    then fails when it reports its end to that server.
     """
     from prefect.exceptions import TerminationSignal
 
@@ -74,15 +74,15 @@ def _find_stop(error: BaseException | None) -> BaseException | None:
     return None
 
 
-def serve_flow(cfg: DictConfig, words: list[str]) -> None:
+def serve_flow(cfg: DictConfig, overrides: list[str]) -> None:
     """Run the flow on the schedule ``cfg.flow.cron`` until the process is stopped.
 
     Parameters
     ----------
     cfg : DictConfig
-        As for `run_flow`.
-    words : list of str
-        The settings as they were typed, for each run.
+        As in `run_flow`.
+    overrides : list of str
+        The settings of each run, as typed.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def serve_flow(cfg: DictConfig, words: list[str]) -> None:
         The config cannot be used.
     """
     _check_settings(cfg)
-    if any(MASK in word for word in words):
+    if any(MASK in override for override in overrides):
         raise ConfigError(
             [
                 "the settings of a scheduled flow, which Prefect stores, have a password. Name an "
@@ -105,7 +105,7 @@ def serve_flow(cfg: DictConfig, words: list[str]) -> None:
     serve(
         name=cfg.name,
         cron=cfg.flow.cron,
-        parameters={"words": words},
+        parameters={"words": overrides},
         pause_on_shutdown=False,
     )
 
@@ -113,7 +113,7 @@ def serve_flow(cfg: DictConfig, words: list[str]) -> None:
 def _check_settings(cfg: DictConfig) -> None:
     if find_spec("prefect") is None:
         raise MissingPackageError("prefect", "flows", "flow")
-    choose_home(Path(cfg.outputs))
+    choose_prefect_home(Path(cfg.outputs))
     if cfg.flow.cron is not None:
         from prefect.client.schemas.schedules import CronSchedule
 
@@ -126,30 +126,30 @@ def _check_settings(cfg: DictConfig) -> None:
             raise ConfigError([problem]) from error
 
 
-def choose_home(outputs: Path) -> None:
-    """Set a folder under `outputs` for the files of Prefect if the home of the user is read-only.
+def choose_prefect_home(outputs: Path) -> None:
+    """Let Prefect use a folder under `outputs` if the home of the user is read-only.
 
-    To be called before Prefect is imported. Without a writable folder, Prefect waits for a server
-    that cannot start.
+    Call this before Prefect is imported. Without a writable folder, Prefect waits for a server that
+    cannot start.
 
     Raises
     ------
     ConfigError
-        The folder that PREFECT_HOME names cannot be written.
+        The folder of PREFECT_HOME cannot be written.
     """
-    named = os.environ.get("PREFECT_HOME")
+    setting = os.environ.get("PREFECT_HOME")
     try:
-        home = Path(named).expanduser() if named else Path.home() / ".prefect"
+        home = Path(setting).expanduser() if setting else Path.home() / ".prefect"
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home):
             return
     except (OSError, RuntimeError) as error:  # RuntimeError: a user without an entry has no home
-        if named:
-            problem = f"PREFECT_HOME is {named!r}, which cannot be written"
+        if setting:
+            problem = f"PREFECT_HOME is {setting!r}, which cannot be written"
             raise ConfigError([f"{problem}; name a folder that can, or unset it."]) from error
-    own = outputs.resolve() / "prefect"
-    own.mkdir(parents=True, exist_ok=True)  # Prefect makes no parent
-    os.environ["PREFECT_HOME"] = str(own)
+    folder = outputs.resolve() / "prefect"
+    folder.mkdir(parents=True, exist_ok=True)  # Prefect makes no parent
+    os.environ["PREFECT_HOME"] = str(folder)
 
 
 def _prepare_prefect() -> None:

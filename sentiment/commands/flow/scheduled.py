@@ -1,4 +1,4 @@
-"""The flow as a Prefect server starts it; the only file that imports Prefect when it is loaded."""
+"""The scheduled flow, started by Prefect; the only file that imports Prefect at import time."""
 
 from prefect import flow
 
@@ -8,6 +8,6 @@ from sentiment.config import compose
 
 @flow(name="sentiment-flow")  # type: ignore[untyped-decorator]
 def run_scheduled(words: list[str]) -> None:
-    """Run all steps, with the settings `words` as they are typed; see `run_flow`."""
+    """Run all steps with the overrides `words`; see `run_flow`. Prefect stores this name."""
     with hiding_secrets("flow"):
         run_steps(compose("flow", [*words, "flow.cron=null"], typed=True))

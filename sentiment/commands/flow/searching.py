@@ -1,4 +1,4 @@
-"""A search as a step of the flow: a process that writes the name of its study into a file.
+"""A search as a step of the flow: a process that writes the name of its study to a file.
 
 Hydra runs one sweep in a process, and takes its settings from the command line.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _NameWriter(SweepObserver):
-    """Writes the name of the study into a file.
+    """Observer that writes the name of the study to a file.
 
     Parameters
     ----------
@@ -36,10 +36,10 @@ class _NameWriter(SweepObserver):
 
 
 def main() -> None:
-    """Search with the settings behind the first argument, which is the file for the name."""
-    path, *words = sys.argv[1:]
+    """Search; the arguments are the file for the name of the study, and the overrides."""
+    path, *overrides = sys.argv[1:]
     remember_program()
-    sys.argv = ["sentiment train", "-m", *words]
+    sys.argv = ["sentiment train", "-m", *overrides]
     OBSERVER.set(lambda: _NameWriter(Path(path)))
     run_job()
 

@@ -61,27 +61,27 @@ class Steps:
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/flow.yaml``, checked.
+        The checked config of ``conf/flow.yaml``.
     at : str
-        Start of the flow, as part of a path: retries use the same folder.
+        Start of the flow, as part of a path, so that retries use the same folder.
     """
 
     cfg: DictConfig
     at: str = field(default_factory=make_timestamp)
-    # The folder of each training, by its settings: a retry finds the run that an earlier try kept.
+    # The folder of each training by its overrides, so that a retry finds a run that was kept.
     _folders: dict[tuple[str, ...], Path] = field(default_factory=dict, init=False)
 
-    def list_words(self, script: str) -> list[str]:
-        """Return the settings of a script as words of its command line."""
-        words = shlex.split(read_recorded(self.cfg, script))
+    def list_overrides(self, script: str) -> list[str]:
+        """Return the settings of a script as overrides of its command line."""
+        overrides = shlex.split(read_recorded(self.cfg, script))
         if script == "train" and self.cfg.flow.search is None:
-            # A deployed model should have learned from all labels; a search does so by default.
-            words = words if any(map(_is_refit, words)) else ["refit=auto", *words]
+            # A deployed model should learn from all labels; a search does so by default.
+            overrides = overrides if any(map(_is_refit, overrides)) else ["refit=auto", *overrides]
         elif script == "train":
             # A search may have several values for a setting, as with `-m`.
-            _, *words = quote_free_text(["-m", *words])
-            return [f"search={self.cfg.flow.search}", *words]
-        return quote_free_text(words)
+            _, *overrides = quote_free_text(["-m", *overrides])
+            return [f"search={self.cfg.flow.search}", *overrides]
+        return quote_free_text(overrides)
 
     def check_scripts(self) -> None:
         """Check the settings of every script.
@@ -91,11 +91,11 @@ class Steps:
         ConfigError
             Lists all mistakes, each with its script.
         """
-        needed = {"train": [], "promote": [], "predict": ["input=x"], "monitor": ["current=x"]}
+        required = {"train": [], "promote": [], "predict": ["input=x"], "monitor": ["current=x"]}
         problems = []
-        for script, words in needed.items():
+        for script, overrides in required.items():
             try:
-                self._compose(script, [*words, *self.list_words(script)])
+                self._compose(script, [*overrides, *self.list_overrides(script)])
             except ConfigError as error:
                 problems += [f"{script}: {problem}" for problem in error.problems]
         if problems:
@@ -105,17 +105,19 @@ class Steps:
         """Check the input before any work."""
         if self.cfg.input is None:
             return {"input": None}
-        learned = self._compose("train", self.list_words("train")).data.get("text_column")
+        trained_column = self._compose("train", self.list_overrides("train")).data.get(
+            "text_column"
+        )
         cfg = self._compose_prediction()
         for source in open_all(cfg.input, ReadOptions.of(cfg)):
-            # The model, which may have learned from another column, is known later.
-            column = learned if learned in source.columns else ""
+            # The model is not known yet, and may have learned from another column.
+            column = trained_column if trained_column in source.columns else ""
             choose_text_column(Path(source.origin.name), source.columns, cfg.text_column, column)
         return {"input": redact(cfg.input)}
 
     def check_data(self) -> Facts:
         """Read, check and split the data; return a summary."""
-        cfg = self._compose("train", self.list_words("train"))
+        cfg = self._compose("train", self.list_overrides("train"))
         data = prepare_data(make(cfg, "data", "read"), cfg.seed)
         return {
             "data": data.name,
@@ -126,15 +128,15 @@ class Steps:
             "splits": {name: len(getattr(data, name)) for name in data.report.splits},
         }
 
-    def train(self, words: list[str]) -> str:
-        """Train, or search if `words` choose a search; return the id of the run."""
-        if any(find_key(word) == "search" for word in words):
-            return self._search(words)
-        cfg = self._compose("train", words)
+    def train(self, overrides: list[str]) -> str:
+        """Train, or search if `overrides` name a search; return the id of the run."""
+        if any(find_key(override) == "search" for override in overrides):
+            return self._search(overrides)
+        cfg = self._compose("train", overrides)
         folder = self._folders.setdefault(
-            tuple(words), Path(cfg.outputs, "train", make_timestamp())
+            tuple(overrides), Path(cfg.outputs, "train", make_timestamp())
         )
-        job = Job(folder, read_choices("train", words), words)
+        job = Job(folder, read_choices("train", overrides), overrides)
         result = record_earlier(cfg, folder, list_params(cfg)) or train(cfg, job)
         if result.run_id is None:
             raise StepFailedError("train", "the run is not tracked; a flow needs tracking=mlflow")
@@ -146,7 +148,7 @@ class Steps:
         Raises
         ------
         StepFailedError
-            Its run was deleted.
+            The run of the champion was deleted.
         """
         tracker = self._tracker()
         version = tracker.open_registry(self.cfg.name).find(CHAMPION)
@@ -155,33 +157,44 @@ class Steps:
         try:
             run = tracker.read_run(version.run_id)
         except RunDeletedError as error:
-            replaced = f"name={self.cfg.name}", "run=<id>", "force=<reason>"
-            other = f"Another run becomes the champion by: {suggest_command('promote', *replaced)}"
-            raise StepFailedError("find champion", f"{error} {other}") from error
-        words = read_origin(run.tags) or []
+            promotion = f"name={self.cfg.name}", "run=<id>", "force=<reason>"
+            advice = (
+                f"Another run becomes the champion by: {suggest_command('promote', *promotion)}"
+            )
+            raise StepFailedError("find champion", f"{error} {advice}") from error
+        overrides = read_origin(run.tags) or []
         return {
             "run": version.run_id,
             "version": version.number,
             "fingerprint": run.tags.get("data.fingerprint"),
             "settings": [
-                word
-                for word in words
-                if not (is_data_override(word) or _is_place(word) or _is_refit(word))
+                override
+                for override in overrides
+                if not (
+                    is_data_override(override)
+                    or _is_storage_setting(override)
+                    or _is_refit(override)
+                )
             ],
         }
 
-    def list_defence(self, champion: Facts) -> list[str]:
-        """Return the settings of the champion with the data and the final fit of this flow."""
-        words = self.list_words("train")
-        refit = [*filter(_is_refit, words)] or ["refit=auto"]
-        return [*refit, *champion["settings"], *filter(is_data_override, words)]
+    def list_champion_overrides(self, champion: Facts) -> list[str]:
+        """Return the overrides of the champion, with the data and the final fit of this flow."""
+        overrides = self.list_overrides("train")
+        refit = [*filter(_is_refit, overrides)] or ["refit=auto"]
+        return [*refit, *champion["settings"], *filter(is_data_override, overrides)]
 
     def compare(self, first: str, second: str) -> Facts:
         """Compare two runs; return the verdict and the reasons to refuse the second."""
         cfg = self._compose("compare", [f"a={first}", f"b={second}", *self._list_common()])
         result = compare(cfg, FLOW)
-        rules = self._compose_promotion()
-        reasons = find_reasons(result.comparison.pairs[0], rules.metric, rules.alpha, rules.margin)
+        promotion_cfg = self._compose_promotion()
+        reasons = find_reasons(
+            result.comparison.pairs[0],
+            promotion_cfg.metric,
+            promotion_cfg.alpha,
+            promotion_cfg.margin,
+        )
         return describe(result) | {"reasons": reasons, "page": str(result.page)}
 
     def has_model(self, run: str) -> bool:
@@ -193,7 +206,7 @@ class Steps:
         return True
 
     def promote(self, run: str, new_data: str | None = None) -> Facts:
-        """Make a run the champion, if it is not worse; return the outcome.
+        """Make a run the champion unless it is worse; return the outcome.
 
         `new_data` is the reason why it may replace a champion that was scored on other data.
         """
@@ -201,7 +214,7 @@ class Steps:
         return _list_facts(promote(cfg, FLOW, new_data=new_data))
 
     def roll_back(self) -> Facts:
-        """Make the champion before the champion again."""
+        """Make the previous champion the champion again."""
         cfg = self._compose_promotion("rollback=true")
         return _list_facts(promote(cfg, FLOW))
 
@@ -210,38 +223,40 @@ class Steps:
         cfg = self._compose_prediction()
         return [
             {
-                "output": str(one.output),
-                "read": one.tally.read,
-                "written": one.tally.written,
-                "rejected": one.tally.rejected,
-                "labels": one.tally.counts,
+                "output": str(result.output),
+                "read": result.tally.read,
+                "written": result.tally.written,
+                "rejected": result.tally.rejected,
+                "labels": result.tally.counts,
             }
-            for one in predict_files(cfg)
+            for result in predict_files(cfg)
         ]
 
-    def _compose_promotion(self, *words: str) -> DictConfig:
+    def _compose_promotion(self, *overrides: str) -> DictConfig:
         name = f"name={self.cfg.name}"
-        return self._compose("promote", [name, *words, *self.list_words("promote")])
+        return self._compose("promote", [name, *overrides, *self.list_overrides("promote")])
 
     def _compose_prediction(self) -> DictConfig:
-        own = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
-        own.append(f"output={self._choose_output()}")
-        return self._compose("predict", [*own, *self.list_words("predict")])
+        overrides = [f"input={self.cfg.input}", f"deploy.run=models:/{self.cfg.name}@{CHAMPION}"]
+        overrides.append(f"output={self._choose_output()}")
+        return self._compose("predict", [*overrides, *self.list_overrides("predict")])
 
     def _choose_output(self) -> Path:
-        """Return where predictions go, in a folder that no other run of the flow has."""
+        """Return the path of the predictions, in a folder for this run of the flow only."""
         folder = Path(self.cfg.outputs, "predict", self.at)
         if is_database(self.cfg.input):
             return folder / "predictions.csv"
-        paths, home = list_inputs(self.cfg.input, ReadOptions.of(self.cfg))
+        paths, input_folder = list_inputs(self.cfg.input, ReadOptions.of(self.cfg))
+        if input_folder is not None:
+            return folder
         name = strip_compression(paths[0]).name
-        return folder if home else folder / (f"{name}.csv" if paths[0].is_dir() else name)
+        return folder / (f"{name}.csv" if paths[0].is_dir() else name)
 
     def monitor(self, output: str) -> Facts:
         """Compare an output with the reference of training; return the checks."""
         from sentiment.commands.monitor.job import monitor
 
-        cfg = self._compose("monitor", [f"current={output}", *self.list_words("monitor")])
+        cfg = self._compose("monitor", [f"current={output}", *self.list_overrides("monitor")])
         result = monitor(cfg)
         return {
             "output": output,
@@ -250,39 +265,41 @@ class Steps:
             "report": str(result.folder / "report.html"),
         }
 
-    def _search(self, words: list[str]) -> str:
-        """Search, or resume a search that was stopped; return the id of its winner's run."""
-        run = self._find_winner(words)
-        # The run of the winner of a complete search may have been deleted.
-        return run if self.has_model(run) else self._find_winner([*words, "search.fresh=true"])
+    def _search(self, overrides: list[str]) -> str:
+        """Search, or resume an interrupted search; return the id of the winner's run."""
+        run = self._find_winner(overrides)
+        # A complete search has no new run, and the run of its winner may have been deleted.
+        return run if self.has_model(run) else self._find_winner([*overrides, "search.fresh=true"])
 
-    def _find_winner(self, words: list[str]) -> str:
-        # The address of the store may hold a password, and all users can list command lines.
-        shared = [word for word in self._shared() if not is_within(word, "tracking.uri")]
+    def _find_winner(self, overrides: list[str]) -> str:
+        # The address of the store may have a password, and all users can list command lines.
+        shared = [
+            override for override in self._list_shared() if not is_within(override, "tracking.uri")
+        ]
         store = self.cfg.tracking.get("uri")
-        # The other process runs this code, not another version that may be installed.
+        # The other process must run this code, not another installed version.
         paths = [str(_CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         environment |= {"SENTIMENT_TRACKING_URI": str(store)} if store else {}
         with TemporaryDirectory() as folder:
-            name = Path(folder, "study")
-            command = [sys.executable, "-m", "sentiment.commands.flow.searching", str(name)]
-            done = subprocess.run(
-                [*command, *words, *shared],
+            study_file = Path(folder, "study")
+            command = [sys.executable, "-m", "sentiment.commands.flow.searching", str(study_file)]
+            process = subprocess.run(
+                [*command, *overrides, *shared],
                 env=environment,
                 capture_output=True,
                 text=True,
                 check=False,
             )
-            study = name.read_text(encoding="utf-8") if name.exists() else None
-        if done.returncode or study is None:
-            output = (done.stderr or done.stdout).strip().splitlines()
-            reason = output[-1] if output else f"exit code {done.returncode}"
-            raise StepFailedError("search", reason, done.returncode)
+            study = study_file.read_text(encoding="utf-8") if study_file.exists() else None
+        if process.returncode or study is None:
+            output = (process.stderr or process.stdout).strip().splitlines()
+            reason = output[-1] if output else f"exit code {process.returncode}"
+            raise StepFailedError("search", reason, process.returncode)
         winner = read_winner(Path(self.cfg.outputs, "search", study))
         if winner is None or winner.run is None:
-            where = f"no winner in '{Path(self.cfg.outputs, 'search', study)}'"
-            reason = f"{where}: another machine has trained it, or it is not tracked"
+            problem = f"no winner in '{Path(self.cfg.outputs, 'search', study)}'"
+            reason = f"{problem}: another machine has trained it, or it is not tracked"
             raise StepFailedError("search", reason)
         return winner.run
 
@@ -290,12 +307,12 @@ class Steps:
         tracker: Tracker = make(self.cfg, "tracking", "find_model")
         return tracker
 
-    def _compose(self, primary: str, words: Any) -> DictConfig:
-        return compose(primary, quote_free_text([*words, *self._shared()]))
+    def _compose(self, primary: str, overrides: Any) -> DictConfig:
+        return compose(primary, quote_free_text([*overrides, *self._list_shared()]))
 
-    def _shared(self) -> list[str]:
-        """Return the settings that all steps share, as they are typed."""
-        # Settings from an environment variable are passed on and recorded by its name.
+    def _list_shared(self) -> list[str]:
+        """Return the settings that all steps share, as overrides."""
+        # A setting from an environment variable is passed on and recorded by the variable's name.
         settings = {"outputs": read_recorded(self.cfg, "outputs")} | {
             f"tracking.{key}": read_recorded(self.cfg.tracking, str(key))
             for key in self.cfg.tracking
@@ -306,18 +323,20 @@ class Steps:
 
     def _list_common(self) -> list[str]:
         """Return the settings that promotions and comparisons share."""
-        known = ("metric", "level", "resamples", "seed")
-        return [word for word in self.list_words("promote") if find_key(word) in known]
+        keys = ("metric", "level", "resamples", "seed")
+        return [
+            override for override in self.list_overrides("promote") if find_key(override) in keys
+        ]
 
 
-def _is_place(word: str) -> bool:
-    """Return whether a setting is about places of files and stores, or about trusted classes."""
-    return is_within(word, "outputs", "tracking", "memory", "trusted")
+def _is_storage_setting(override: str) -> bool:
+    """Return whether a setting is about files, stores or trusted classes."""
+    return is_within(override, "outputs", "tracking", "memory", "trusted")
 
 
-def _is_refit(word: str) -> bool:
-    """Return whether a setting chooses the rows that the final model learns from."""
-    return is_within(word, "refit")
+def _is_refit(override: str) -> bool:
+    """Return whether a setting chooses the training rows of the final model."""
+    return is_within(override, "refit")
 
 
 def _list_facts(promotion: Promotion) -> Facts:

@@ -31,11 +31,11 @@ class FlowResult:
     data : dict
         Name, fingerprint and size of the data.
     run : str
-        The run that was trained.
+        Id of the trained run.
     promotion : dict
         ``outcome`` and ``sentence``, the outcome in words.
     predictions, monitoring : list of dict
-        Summary of each output, and of its comparison with training.
+        Summary of each output, and of the comparison of each output with training.
     stages : list of Stage
         Time and peak memory of each step.
     """
@@ -50,7 +50,7 @@ class FlowResult:
     @property
     def drifted(self) -> bool:
         """True if monitoring found drift in an output."""
-        return any(one["drifted"] for one in self.monitoring)
+        return any(report["drifted"] for report in self.monitoring)
 
 
 def run_steps(cfg: DictConfig, observer: StageObserver | None = None) -> FlowResult:
@@ -61,23 +61,23 @@ def run_steps(cfg: DictConfig, observer: StageObserver | None = None) -> FlowRes
 
 @contextmanager
 def hiding_secrets(step: str) -> Iterator[None]:
-    """Redact the errors of the ``with`` block, which Prefect logs, stores and sends.
+    """Redact the errors of the ``with`` block, since Prefect logs, stores and sends them.
 
     Raises
     ------
     SentimentError
-        Replaces every other error, without a cause: Prefect would show both, and an error of a
-        database, for instance, may quote a password. The traceback is logged, redacted.
+        Replaces every other error, without a cause, since Prefect would show the cause, too, and an
+        error of a database, for instance, may quote a password. The redacted traceback is logged.
     """
     try:
         yield
     except Exception as error:
-        known = explain_error(error) or explain_os_error(error)
-        if known is None:
+        explained = explain_error(error) or explain_os_error(error)
+        if explained is None:
             log.error("the step %r failed:\n%s", step, format_error(error))
             reason = redact(f"{type(error).__name__}: {error}")
-            known = StepFailedError(step, reason, ExitCode.FAILED)
-        raise known from None
+            explained = StepFailedError(step, reason, ExitCode.FAILED)
+        raise explained from None
 
 
 class _Tasks:
@@ -90,68 +90,76 @@ class _Tasks:
     def run(self) -> FlowResult:
         """Run all steps."""
         steps, cfg = self._steps, self._cfg
-        self._do("check input", steps.check_input)
-        data = self._do("check data", steps.check_data)
-        _show_table("data", [data])
-        words = steps.list_words("train")
-        run = self._train("train", words, data["digests"])
-        champion = self._do("find champion", steps.find_champion)
-        before = champion["version"] if champion else None
-        promotion = self._decide(champion, run, words, data)
-        _show_table("promotion", [promotion])
+        self._run_task("check input", steps.check_input)
+        data = self._run_task("check data", steps.check_data)
+        _store_table("data", [data])
+        overrides = steps.list_overrides("train")
+        run = self._train("train", overrides, data["digests"])
+        champion = self._run_task("find champion", steps.find_champion)
+        champion_version = champion["version"] if champion else None
+        promotion = self._promote_best(champion, run, overrides, data)
+        _store_table("promotion", [promotion])
         if cfg.input and promotion["champion"] is None:
-            name, found = cfg.name, promotion["sentence"]
-            promoting = suggest_command("promote", f"name={name}", f"run={run}", "force=<reason>")
-            raise NoChampionError(name, found, promoting)
+            arguments = f"name={cfg.name}", f"run={run}", "force=<reason>"
+            command = suggest_command("promote", *arguments)
+            raise NoChampionError(cfg.name, promotion["sentence"], command)
         try:
-            predictions = self._do("predict", steps.predict) if cfg.input else []
-            _show_table("predictions", predictions)
-            monitoring = [self._do("monitor", steps.monitor, one["output"]) for one in predictions]
-            _show_table("monitoring", monitoring)
+            predictions = self._run_task("predict", steps.predict) if cfg.input else []
+            _store_table("predictions", predictions)
+            monitoring = [
+                self._run_task("monitor", steps.monitor, one["output"]) for one in predictions
+            ]
+            _store_table("monitoring", monitoring)
         except BaseException:
-            # The model that was just promoted may be the cause.
-            if before is not None and promotion["outcome"] == "promoted":
-                self._do("roll back", steps.roll_back)
+            # The new champion may be the cause.
+            if champion_version is not None and promotion["outcome"] == "promoted":
+                self._run_task("roll back", steps.roll_back)
             raise
         return FlowResult(data, run, promotion, predictions, monitoring, self._stages.done)
 
-    def _decide(self, champion: Facts | None, run: str, words: list[str], data: Facts) -> Facts:
-        """Promote the run, or a new run with the settings of the champion if that is better."""
+    def _promote_best(
+        self, champion: Facts | None, run: str, overrides: list[str], data: Facts
+    ) -> Facts:
+        """Promote the run, or a new run with the champion's settings if that one is better."""
         steps, fingerprint = self._steps, data["fingerprint"]
         if champion is None or champion["fingerprint"] == fingerprint:
             return self._promote(run)
-        # The champion was scored on other rows, so its settings are trained on these data, too.
+        # The champion was scored on other rows, so its settings are trained on the new data, too.
         newer = f"trained on newer data ({fingerprint[:12]})"
-        defence = steps.list_defence(champion)
-        if sorted(defence) == sorted(words):
+        champion_overrides = steps.list_champion_overrides(champion)
+        if sorted(champion_overrides) == sorted(overrides):
             reason = f"the settings of the champion, {newer}"
             return self._promote(run, reason)
-        defender = self._train("train the champion's settings", defence, data["digests"])
-        found = self._do("compare", steps.compare, defender, run)
-        _show_table("comparison", found["pairs"])
-        verdict = found["pairs"][0]["verdict"]
-        if found["reasons"]:
+        retrained = self._train(
+            "train the champion's settings", champion_overrides, data["digests"]
+        )
+        comparison = self._run_task("compare", steps.compare, retrained, run)
+        _store_table("comparison", comparison["pairs"])
+        verdict = comparison["pairs"][0]["verdict"]
+        if comparison["reasons"]:
             reason = f"the settings of the champion, {newer}, are better: {verdict}"
-            return self._promote(defender, reason)
+            return self._promote(retrained, reason)
         reason = f"{newer}; against the settings of the champion on the same: {verdict}"
         return self._promote(run, reason)
 
     def _promote(self, run: str, new_data: str | None = None) -> Facts:
-        promotion: Facts = self._do("promote", self._steps.promote, run, new_data)
+        promotion: Facts = self._run_task("promote", self._steps.promote, run, new_data)
         return promotion
 
-    def _train(self, name: str, words: list[str], digests: str) -> str:
-        """Train, unless the cache has a run with the same settings and data."""
+    def _train(self, name: str, overrides: list[str], digests: str) -> str:
+        """Return a new run, or the cached run with the same settings and data."""
         cfg = self._cfg
-        key = [words, digests, provenance.read_commit(), cfg.outputs]
+        key = [overrides, digests, provenance.read_commit(), cfg.outputs]
         key.append(OmegaConf.to_container(cfg.tracking, resolve=True))
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()
-        run: str = self._do(name, self._steps.train, words, cache_key=digest)
-        if not self._do("check run", self._steps.has_model, run):  # deleted since
-            run = self._do(name, self._steps.train, words, cache_key=digest, refresh=True)
+        run: str = self._run_task(name, self._steps.train, overrides, cache_key=digest)
+        if not self._run_task(
+            "check run", self._steps.has_model, run
+        ):  # the cached run was deleted
+            run = self._run_task(name, self._steps.train, overrides, cache_key=digest, refresh=True)
         return run
 
-    def _do(
+    def _run_task(
         self,
         name: str,
         step: Callable[..., Any],
@@ -164,42 +172,42 @@ class _Tasks:
 
         settings = self._cfg.flow
         make_task: Any = task
-        cached: dict[str, Any] = {}
+        cache_options: dict[str, Any] = {}
         if cache_key and settings.cache_hours:
-            cached = {
+            cache_options = {
                 "cache_key_fn": lambda *_: cache_key,
                 "cache_expiration": timedelta(hours=settings.cache_hours),
                 "persist_result": True,
                 "refresh_cache": refresh,
-                # As JSON: no file is ever unpickled.
+                # As JSON, so that no file is ever unpickled.
                 "result_serializer": "json",
             }
 
-        def run(*given: Any) -> Any:
+        def run(*step_arguments: Any) -> Any:
             with hiding_secrets(name):
-                return step(*given)
+                return step(*step_arguments)
 
-        made = make_task(
+        task_function = make_task(
             run, name=name, retries=settings.retries, retry_delay_seconds=settings.retry_delay,
-            retry_condition_fn=_may_pass, **cached,
+            retry_condition_fn=_is_retryable, **cache_options,
         )  # fmt: skip
         with self._stages(name):
-            return made(*arguments)
+            return task_function(*arguments)
 
 
-def _may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Return whether a retry may help: a server may come back, a mistake stays a mistake."""
+def _is_retryable(task: Any, run: Any, state: Any) -> bool:
+    """Return whether a retry may help, as after an outage, but not after a mistake."""
     error = explain_error(state.result(raise_on_failure=False))
     return error is None or error.exit_code.is_transient
 
 
-def _show_table(key: str, rows: list[Facts]) -> None:
+def _store_table(key: str, rows: list[Facts]) -> None:
     """Store a table as an artifact of the flow."""
     from prefect.artifacts import create_table_artifact
 
     if rows:
-        flat = [{name: _flatten(value) for name, value in row.items()} for row in rows]
-        create_table_artifact(flat, key=key)
+        cells = [{name: _flatten(value) for name, value in row.items()} for row in rows]
+        create_table_artifact(cells, key=key)
 
 
 def _flatten(value: Any) -> Any:

@@ -21,14 +21,15 @@ def show_flow(result: "FlowResult") -> None:
     console.print(f"result   {result.promotion['sentence']}")
     if result.promotion["page"]:
         console.print(f"page     {relate_path(Path(result.promotion['page']).resolve())}")
-    for one in result.predictions:
+    for job in result.predictions:
         console.print(
-            f"output   {relate_path(Path(one['output']).resolve())}: {one['read']:,} read = "
-            f"{one['written']:,} written + {one['rejected']:,} rejected"
+            f"output   {relate_path(Path(job['output']).resolve())}: {job['read']:,} read = "
+            f"{job['written']:,} written + {job['rejected']:,} rejected"
         )
-    for one in result.monitoring:
-        found = f"drift of {', '.join(one['drifted'])}" if one["drifted"] else "no drift"
-        console.print(f"monitor  {found} in {one['compared']:,} rows")
-        console.print(f"report   {relate_path(Path(one['report']).resolve())}")
+    for report in result.monitoring:
+        drifted = report["drifted"]
+        verdict = f"drift of {', '.join(drifted)}" if drifted else "no drift"
+        console.print(f"monitor  {verdict} in {report['compared']:,} rows")
+        console.print(f"report   {relate_path(Path(report['report']).resolve())}")
     seconds = sum(stage.seconds for stage in result.stages)
     console.print(f"time     {describe_time(seconds)} in {len(result.stages)} steps")

@@ -24,7 +24,7 @@ class Agreement:
         Share of these texts with the same label.
     kappa : float
         Cohen's kappa, the agreement beyond chance: 0 for chance, 1 for full agreement; NaN if both
-        used one and the same label only.
+        used only one label, the same one.
     """
 
     labelers: tuple[str, str]
@@ -48,8 +48,8 @@ def measure_agreement(rows: pd.DataFrame) -> list[Agreement]:
     Parameters
     ----------
     rows : DataFrame
-        Columns ``text``, ``label`` and ``labeler``; rows without one of these do not count, and of
-        several by one person on one text, the last does.
+        Columns ``text``, ``label`` and ``labeler``. Rows with a missing value are ignored. If a
+        person labelled a text more than once, the last label counts.
 
     Examples
     --------
@@ -57,16 +57,20 @@ def measure_agreement(rows: pd.DataFrame) -> list[Agreement]:
     >>> measure_agreement(pd.DataFrame(rows, columns=["text", "label", "labeler"]))[0].describe()
     "ann and bob: 100 % of 4 texts that both labelled, Cohen's kappa 1.00"
     """
-    known = rows.dropna(subset=["text", "label", "labeler"])
-    table = known.groupby(["text", "labeler"])["label"].last().unstack()
-    found = []
+    complete = rows.dropna(subset=["text", "label", "labeler"])
+    table = complete.groupby(["text", "labeler"])["label"].last().unstack()
+    agreements = []
     for first, second in combinations(sorted(map(str, table)), 2):
-        both = table[[first, second]].dropna()
-        if both.empty:
+        pair = table[[first, second]].dropna()
+        if pair.empty:
             continue
-        a, b = both[first].to_numpy(str), both[second].to_numpy(str)
-        # Otherwise it is 0 / 0, and scikit-learn warns.
-        kappa = cohen_kappa_score(a, b) if len({*a, *b}) > 1 else float("nan")
-        share = float((a == b).mean())
-        found.append(Agreement((first, second), len(both), share, float(kappa)))
-    return found
+        first_labels, second_labels = pair[first].to_numpy(str), pair[second].to_numpy(str)
+        # With a single label, kappa is 0 / 0, and scikit-learn warns.
+        kappa = (
+            cohen_kappa_score(first_labels, second_labels)
+            if len({*first_labels, *second_labels}) > 1
+            else float("nan")
+        )
+        share = float((first_labels == second_labels).mean())
+        agreements.append(Agreement((first, second), len(pair), share, float(kappa)))
+    return agreements

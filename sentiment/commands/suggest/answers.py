@@ -1,4 +1,4 @@
-"""File of a person's answers: one CSV row each, on the disk before the next text is shown."""
+"""CSV file of a person's answers, each on the disk before the page shows the next text."""
 
 import csv
 import errno
@@ -12,17 +12,18 @@ from sentiment.errors import LabelsBusyError, UnreadableFileError
 from sentiment.files.locking import hold_lock
 from sentiment.files.syncing import sync_folder
 
-# The columns that training and agreement read come first.
+# Training and agreement read the first columns.
 FIELDS = ("text", "label", "labeler", "guess", "probability", "reason", "labelled_at")
-_MARK = b"\xef\xbb\xbf"  # spreadsheets read a CSV without a byte order mark in another encoding
+# Without it, spreadsheets read a CSV file in another encoding.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class AnswerFile:
-    """A CSV file of answers: rows are appended, or taken back from its end.
+    """A CSV file of answers, to which rows are appended; the last rows can be removed again.
 
-    Each row is written and synced to the disk at once. A row that a killed process left incomplete
-    is cut off when the file is opened again. One process writes a file at a time; its lock is
-    ``.<name>.lock``. The file is made with its first row, since training refuses empty files.
+    Each row is written and synced to the disk at once. If a killed process left an incomplete row,
+    the next process that opens the file removes it. One process writes a file at a time; its lock
+    is ``.<name>.lock``. The file is made with its first row, since training refuses empty files.
 
     Parameters
     ----------
@@ -32,9 +33,9 @@ class AnswerFile:
     Raises
     ------
     LabelsBusyError
-        Another process is writing it.
+        Another process is writing the file.
     UnreadableFileError
-        It has other columns.
+        The file has other columns.
 
     Examples
     --------
@@ -44,7 +45,7 @@ class AnswerFile:
     >>> with closing(AnswerFile(path)) as file:
     ...     file.append(["a gem", "positive", "ann", "", "", "", ""])
     ...     file.append(["a bore", "positive", "ann", "", "", "", ""])
-    ...     file.cut()
+    ...     file.remove_last()
     >>> path.read_text(encoding="utf-8-sig").splitlines()[1:]
     ['"a gem","positive","ann","","","",""']
     """
@@ -52,8 +53,8 @@ class AnswerFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The size of the file before and after each row that this object wrote.
-        self._rows: list[tuple[int, int]] = []
+        # Sizes of the file before and after each row that this object wrote.
+        self._sizes: list[tuple[int, int]] = []
         with ExitStack() as stack:
             try:
                 stack.enter_context(hold_lock(path.with_name(f".{path.name}.lock"), wait=False))
@@ -68,53 +69,53 @@ class AnswerFile:
         Raises
         ------
         OSError
-            The disk is full or broken; the file is as it was before.
+            The disk is full or broken; the file is unchanged.
         """
-        # Opened anew each time: a spreadsheet may save another file under this name.
+        # Open the path each time, since a spreadsheet may save another file under this name.
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         start = os.fstat(file).st_size
         data = _format(row)
         if start == 0:
-            data = _MARK + _format(FIELDS) + data
+            data = _BYTE_ORDER_MARK + _format(FIELDS) + data
         elif os.pread(file, 1, start - 1) != b"\n":
             data = b"\n" + data
         try:
-            written = 0
-            while written < len(data):
-                written += os.pwrite(file, data[written:], start + written)
+            n_written = 0
+            while n_written < len(data):
+                n_written += os.pwrite(file, data[n_written:], start + n_written)
             os.fsync(file)
         except OSError:
-            self._shrink(file, start)
+            self._truncate(file, start)
             raise
         finally:
             os.close(file)
         if start == 0:
             sync_folder(self.path.parent)
-        self._rows.append((start, start + len(data)))
+        self._sizes.append((start, start + len(data)))
 
-    def cut(self) -> None:
-        """Take back the last row that this object has written.
+    def remove_last(self) -> None:
+        """Remove the last row that this object has written.
 
         Raises
         ------
         OSError
             The file has changed since.
         """
-        start, end = self._rows[-1]
+        start, end = self._sizes[-1]
         file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             if os.fstat(file).st_size != end:
                 raise OSError(errno.EBUSY, f"another program has changed '{self.path}'")
-            self._shrink(file, start)
+            self._truncate(file, start)
         finally:
             os.close(file)
-        self._rows.pop()
+        self._sizes.pop()
 
     def close(self) -> None:
         """Release the lock, so that other processes can write the file."""
         self._lock.close()
 
-    def _shrink(self, file: int, size: int) -> None:
+    def _truncate(self, file: int, size: int) -> None:
         os.ftruncate(file, size)
         if size == 0:
             self.path.unlink()
@@ -122,21 +123,26 @@ class AnswerFile:
             os.fsync(file)
 
     def _recover(self) -> None:
-        """Cut off an incomplete last row, and check the columns."""
+        """Remove an incomplete last row, and check the columns."""
         if not self.path.exists():
             return
         data = self.path.read_bytes()
-        whole = _measure_whole_rows(data)
-        if _is_whole_row(data[whole:]):
-            whole = len(data)
-        first = next(csv.reader(io.StringIO(data[:whole].decode("utf-8-sig", "replace"))), None)
-        if first is not None and first != list(FIELDS):
-            reason = f"its columns are {', '.join(first)}"
+        complete_size = _measure_complete_rows(data)
+        if _is_complete_row(data[complete_size:]):
+            complete_size = len(data)
+        header = next(
+            csv.reader(io.StringIO(data[:complete_size].decode("utf-8-sig", "replace"))), None
+        )
+        if header is not None and header != list(FIELDS):
+            reason = f"its columns are {', '.join(header)}"
             raise UnreadableFileError(self.path, "labels of the page", reason)
-        if first is None or data[:whole].rstrip() == (_MARK + _format(FIELDS)).rstrip():
-            self.path.unlink()  # a first row was cut off
-        elif whole < len(data):
-            os.truncate(self.path, whole)
+        if (
+            header is None
+            or data[:complete_size].rstrip() == (_BYTE_ORDER_MARK + _format(FIELDS)).rstrip()
+        ):
+            self.path.unlink()  # it has no complete answer
+        elif complete_size < len(data):
+            os.truncate(self.path, complete_size)
 
 
 def _format(row: Sequence[str]) -> bytes:
@@ -145,25 +151,25 @@ def _format(row: Sequence[str]) -> bytes:
     return text.getvalue().encode()
 
 
-def _is_whole_row(data: bytes) -> bool:
-    """Return whether `data` is a row without its line break, as some editors write the last one."""
+def _is_complete_row(data: bytes) -> bool:
+    """Return whether `data` is a row without a line break; some editors end a file like this."""
     if data.count(b'"') % 2 or data.endswith(b","):  # the last field is never empty
         return False
     return len(next(csv.reader([data.decode("utf-8", "replace")]), [])) == len(FIELDS)
 
 
-def _measure_whole_rows(data: bytes) -> int:
+def _measure_complete_rows(data: bytes) -> int:
     r"""Return the length of the complete rows in `data`: up to the last line break outside quotes.
 
     Examples
     --------
-    >>> _measure_whole_rows(b'"a"\n"b\n'), _measure_whole_rows(b'"a\n"')
+    >>> _measure_complete_rows(b'"a"\n"b\n'), _measure_complete_rows(b'"a\n"')
     (4, 0)
     """
-    whole = end = quotes = 0
+    complete_size = line_end = quotes = 0
     for line in data.split(b"\n")[:-1]:
-        end += len(line) + 1
+        line_end += len(line) + 1
         quotes += line.count(b'"')
         if quotes % 2 == 0:
-            whole = end
-    return whole
+            complete_size = line_end
+    return complete_size

@@ -1,4 +1,4 @@
-"""Suggest: choose the texts whose labels would help a model, or the first model, most."""
+"""Suggest: choose the texts whose labels would help a model most, or help to train the first."""
 
 import csv
 import time
@@ -48,8 +48,8 @@ from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
 from sentiment.tracking.stages import SilentObserver, StageObserver, Stages
 
-# Texts that are clustered; with more of them, the clusters hardly change.
-_MOST_TOPICS, _MOST_KNOWN = 20_000, 5_000
+# Maximum number of clustered texts, new and known; with more, the clusters hardly change.
+_MAX_CLUSTERED, _MAX_KNOWN = 20_000, 5_000
 _AUTO, _NONE = "auto", "none"
 
 
@@ -60,16 +60,16 @@ class SuggestionResult:
     Attributes
     ----------
     path : Path
-        The file with them, with an empty column ``label``.
+        The file of these texts, with an empty column ``label``.
     rows : DataFrame
         Content of that file, the most useful text first. With ``page=true``, the file is not
         written.
     candidates : Candidates
-        The texts that they were chosen from.
+        The texts to choose from.
     model : ModelChoice or None
-        The model whose uncertainty they were chosen by.
+        The model whose uncertainty decides.
     why : str
-        Why this model was chosen, or why there is none.
+        Why this model was chosen, or why no model was.
     labels : list of str
         Known names of labels.
     known : DataFrame
@@ -77,11 +77,11 @@ class SuggestionResult:
     extra_columns : list of str
         Columns that the model reads beside the text.
     separator : str, optional
-        Between the labels of a text, where it may have several.
+        Between the labels of a text, if a text may have several.
     notes : list of str
         Messages about limitations of the choice.
     next_command : str
-        The command to run once the texts are labelled.
+        The command to run after the texts are labelled.
     seconds : float
         Duration.
     """
@@ -101,13 +101,13 @@ class SuggestionResult:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """The model to choose by, or the reason why there is none."""
+class _Guide:
+    """The model that guides the choice of texts, or the reason why there is no model."""
 
     choice: ModelChoice | None
     predictor: Predictor | None
     separator: str | None
-    is_of_folder: bool
+    is_from_folder: bool
     why: str
 
 
@@ -117,49 +117,51 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
     Parameters
     ----------
     cfg : DictConfig
-        As composed from ``conf/suggest.yaml``, checked.
+        The checked config of ``conf/suggest.yaml``.
     observer : StageObserver, optional
         Receives progress.
 
     Raises
     ------
     NothingToLabelError
-        All texts have a label, or cannot be used.
+        Every text has a label already, or cannot be used.
     SentimentError
         The config, the input or the model cannot be used.
     """
-    begun, notes = time.perf_counter(), list[str]()
+    started, notes = time.perf_counter(), list[str]()
     stages = Stages(observer) if observer else Stages()
     observer = observer or SilentObserver()
     folder = Path(cfg.folder).expanduser()
     with stages("read labels"):
-        own = read_folder(folder)
-        pending = list_pending(own, cfg.input).head(cfg.n if cfg.page else 0)
+        folder_rows = read_folder(folder)
+        pending = list_pending(folder_rows, cfg.input).head(cfg.n if cfg.page else 0)
         if not pending.empty:
-            shown = count_of(len(pending), "text")
-            notes.append(f"{shown} of batches that have no label yet come first")
-        known = [own[TEXT_COLUMN]]
+            pending_count = count_of(len(pending), "text")
+            notes.append(f"{pending_count} of batches that have no label yet come first")
+        known = [folder_rows[TEXT_COLUMN]]
         if cfg.labelled is not None:
-            known.append(read_labelled(cfg.labelled, "labelled", cfg.text_column)[TEXT_COLUMN])
+            labelled = read_labelled(cfg.labelled, "labelled", cfg.text_column)
+            known.append(labelled[TEXT_COLUMN])
     with stages("load model"):
         tracker: Tracker = make(cfg, "tracking", "find_model")
-        used = own[LABEL_COLUMN].dropna().unique().tolist()
-        found = _find_model(cfg, tracker, used)
-    if found.choice is not None and not found.is_of_folder:
+        used_labels = folder_rows[LABEL_COLUMN].dropna().unique().tolist()
+        guide = _find_model(cfg, tracker, used_labels)
+    trained_column = ""
+    if guide.choice is not None and not guide.is_from_folder:
+        trained_column = guide.choice.text_column
         with stages("read training texts"):
-            known.append(_read_training_texts(found.choice, tracker, notes))
-    learned = "" if found.choice is None or found.is_of_folder else found.choice.text_column
-    extra = found.predictor.extra_columns if found.predictor is not None else []
+            known.append(_read_training_texts(guide.choice, tracker, notes))
+    extra_columns = guide.predictor.extra_columns if guide.predictor is not None else []
     with stages("read texts"):
         known_texts = pd.concat(known, ignore_index=True)
-        candidates = read_candidates(cfg, learned, extra, known_texts, observer)
+        candidates = read_candidates(cfg, trained_column, extra_columns, known_texts, observer)
         if candidates.rows.empty and pending.empty:
             raise NothingToLabelError(cfg.input, candidates.read, candidates.left_out)
     with stages("choose texts"):
-        parts, count = [pending], cfg.n - len(pending)
-        if count and not candidates.rows.empty:
-            parts.append(_choose(cfg, candidates.rows, count, found, known_texts, notes))
-        rows = parts[-1] if pending.empty else pd.concat(parts, ignore_index=True)
+        frames, remaining = [pending], cfg.n - len(pending)
+        if remaining and not candidates.rows.empty:
+            frames.append(_choose(cfg, candidates.rows, remaining, guide, known_texts, notes))
+        rows = frames[-1] if pending.empty else pd.concat(frames, ignore_index=True)
         rows["rank"] = np.arange(1, len(rows) + 1)
     if unreadable := explain_unreadable(cfg, candidates.columns):
         notes.append(f"the next command leaves out the texts without a label: {unreadable}")
@@ -169,40 +171,40 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         folder.mkdir(parents=True, exist_ok=True)
         path = name_batch(folder, cfg.input)
         _write(path, rows)
-    labels = _split_all(used, found.separator)
-    if found.predictor is not None:
-        labels = found.predictor.labels
+    label_names = _split_all(used_labels, guide.separator)
+    if guide.predictor is not None:
+        label_names = guide.predictor.labels
     return SuggestionResult(
         path=path,
         rows=rows,
         candidates=candidates,
-        model=found.choice,
-        why=found.why,
-        labels=list(cfg.labels or labels),
-        known=own,
-        extra_columns=extra,
-        separator=found.separator,
+        model=guide.choice,
+        why=guide.why,
+        labels=list(cfg.labels or label_names),
+        known=folder_rows,
+        extra_columns=extra_columns,
+        separator=guide.separator,
         notes=notes,
-        next_command=_name_next(cfg, found.separator, with_texts=not unreadable),
-        seconds=time.perf_counter() - begun,
+        next_command=_suggest_training(cfg, guide.separator, with_texts=not unreadable),
+        seconds=time.perf_counter() - started,
     )
 
 
-def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Found:
-    """Return the model of ``run``; for ``run=auto``, the latest of the folder, or the best one."""
+def _find_model(cfg: DictConfig, tracker: Tracker, used_labels: Sequence[str]) -> _Guide:
+    """Return the model of ``run``; for ``run=auto``, the latest of the folder, or the best."""
 
-    def leave_out(why: str) -> _Found:
-        return _Found(None, None, cfg.label_separator, False, why)
+    def go_without(why: str) -> _Guide:
+        return _Guide(None, None, cfg.label_separator, False, why)
 
     if cfg.run == _NONE:
-        return leave_out("run=none")
-    scorer, of_folder = BatchScorer(run=cfg.run, metric=cfg.metric), False
+        return go_without("run=none")
+    scorer, is_from_folder = BatchScorer(run=cfg.run, metric=cfg.metric), False
     if cfg.run == _AUTO:
-        trained = _list_trained(tracker)
-        if not trained:
-            return leave_out("no model was trained yet")
-        latest = _find_latest(trained, cfg.folder)
-        of_folder = latest is not None
+        finished_runs = _list_finished(tracker)
+        if not finished_runs:
+            return go_without("no model was trained yet")
+        latest = _find_latest(finished_runs, cfg.folder)
+        is_from_folder = latest is not None
         scorer = BatchScorer(run=latest or "best", metric=cfg.metric)
     choice = choose_model(scorer, tracker, state=None)
     pipeline = load_model(choice.path, choice.digest)
@@ -210,25 +212,27 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used: Sequence[str]) -> _Foun
     predictor = Predictor(pipeline, columns=columns, path=choice.path, digest=choice.digest)
     separator = find_separator(pipeline)
     if cfg.label_separator not in (None, separator):
-        one = f"{separator!r} between labels" if separator else "one label in each row"
-        why = f"the model that was found ({choice.uri}) has {one}, unlike label_separator"
-        if cfg.run == _AUTO and not of_folder:
-            return leave_out(why)
+        labels = f"{separator!r} between labels" if separator else "one label in each row"
+        why = f"the model that was found ({choice.uri}) has {labels}, unlike label_separator"
+        if cfg.run == _AUTO and not is_from_folder:
+            return go_without(why)
         raise ConfigError([f"{why}. Leave label_separator out, or name another run=."])
     unknown = [
-        name for name in cfg.labels or _split_all(used, separator) if name not in predictor.labels
+        name
+        for name in cfg.labels or _split_all(used_labels, separator)
+        if name not in predictor.labels
     ]
-    if unknown and cfg.run == _AUTO and not of_folder:
-        return leave_out(
+    if unknown and cfg.run == _AUTO and not is_from_folder:
+        return go_without(
             f"the best model ({choice.uri}) predicts {quote_list(predictor.labels[:5])}, not "
             f"{quote_list(unknown[:5])}"
         )
-    why = f"the latest that learned from {cfg.folder}" if of_folder else choice.why
-    return _Found(choice, predictor, separator, of_folder, why)
+    why = f"the latest that learned from {cfg.folder}" if is_from_folder else choice.why
+    return _Guide(choice, predictor, separator, is_from_folder, why)
 
 
-def _list_trained(tracker: Tracker) -> list[StoredRun]:
-    """Return the finished runs, the newest first; none if there is no store yet."""
+def _list_finished(tracker: Tracker) -> list[StoredRun]:
+    """Return the finished runs, the newest first; empty if there is no store yet."""
     try:
         return [run for run in tracker.list_runs() if run.status == "FINISHED"]
     except ExperimentDeletedError:
@@ -237,43 +241,43 @@ def _list_trained(tracker: Tracker) -> list[StoredRun]:
         return []
 
 
-def _find_latest(trained: Sequence[StoredRun], folder: str) -> str | None:
-    """Return the id of the latest of the runs `trained` that learned from `folder`."""
-    place = Path(folder).expanduser().resolve()
-    for run in trained:
-        learned = run.params.get("data.path")
-        if learned and Path(learned).expanduser().resolve() == place:
+def _find_latest(runs: Sequence[StoredRun], folder: str) -> str | None:
+    """Return the id of the latest of `runs` that learned from `folder`."""
+    folder_path = Path(folder).expanduser().resolve()
+    for run in runs:
+        data_path = run.params.get("data.path")
+        if data_path and Path(data_path).expanduser().resolve() == folder_path:
             return run.id
     return None
 
 
 def _read_training_texts(choice: ModelChoice, tracker: Tracker, notes: list[str]) -> pd.Series:
-    """Return the texts that a model learned from; empty if they are no longer known."""
-    nothing = pd.Series(dtype="str")
+    """Return the texts that a model learned from; empty if they are unknown."""
+    no_texts = pd.Series(dtype="str")
     if not choice.run_id:
         notes.append("no run is known of the model: texts that it learned from may be among these")
-        return nothing
+        return no_texts
     try:
         recorded = tracker.fetch_file(choice.run_id, "config.yaml").read_text(encoding="utf-8")
-        recipe = compose("train")
-        recipe.data = OmegaConf.create(recorded).data
-        check_config(recipe)
-        texts: pd.Series = make(recipe, "data", "read").read()[TEXT_COLUMN]
+        train_cfg = compose("train")
+        train_cfg.data = OmegaConf.create(recorded).data
+        check_config(train_cfg)
+        texts: pd.Series = make(train_cfg, "data", "read").read()[TEXT_COLUMN]
     except SentimentError as error:
         notes.append(f"texts that the model learned from may be among these: {error}")
-        return nothing
+        return no_texts
     return texts.dropna().reset_index(drop=True)
 
 
 def _choose(
-    cfg: DictConfig, rows: pd.DataFrame, count: int, found: _Found, known: pd.Series,
+    cfg: DictConfig, rows: pd.DataFrame, count: int, guide: _Guide, known: pd.Series,
     notes: list[str],
 ) -> pd.DataFrame:  # fmt: skip
-    """Return the `count` most useful of the candidates `rows`."""
-    if found.predictor is None:
+    """Return the `count` most useful candidates of `rows`."""
+    if guide.predictor is None:
         return _choose_without_model(rows, count, cfg.seed, known, notes)
     return _choose_with_model(
-        rows, count, cfg.seed, found.predictor, multilabel=found.separator is not None
+        rows, count, cfg.seed, guide.predictor, multilabel=guide.separator is not None
     )
 
 
@@ -281,43 +285,43 @@ def _choose_without_model(
     rows: pd.DataFrame, count: int, seed: int, known: pd.Series, notes: list[str]
 ) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    drawn = _draw(np.arange(len(rows)), _MOST_TOPICS, random)
-    if len(drawn) < len(rows):
-        notes.append(f"clusters are of {len(drawn):,} texts, drawn at random")
-    old = known.iloc[_draw(np.arange(len(known)), _MOST_KNOWN, random)]
-    topics = find_text_topics([*rows[TEXT_COLUMN].iloc[drawn], *old], seed)
-    is_known = np.arange(len(topics)) >= len(drawn)
+    sample = _draw(np.arange(len(rows)), _MAX_CLUSTERED, random)
+    if len(sample) < len(rows):
+        notes.append(f"clusters are of {len(sample):,} texts, drawn at random")
+    known_sample = known.iloc[_draw(np.arange(len(known)), _MAX_KNOWN, random)]
+    topics = find_text_topics([*rows[TEXT_COLUMN].iloc[sample], *known_sample], seed)
+    is_known = np.arange(len(topics)) >= len(sample)
     batch = choose_diverse(topics, count, is_known, seed)
     reasons = [_describe_cluster(size) for size in batch.sizes]
-    chosen = rows.iloc[drawn[batch.rows]].reset_index(drop=True)
+    chosen = rows.iloc[sample[batch.rows]].reset_index(drop=True)
     return _make_table(chosen, guess="", probability=np.nan, reason=reasons)
 
 
 def _choose_with_model(
     rows: pd.DataFrame, count: int, seed: int, predictor: Predictor, *, multilabel: bool
 ) -> pd.DataFrame:
-    made = predictor.predict(rows[TEXT_COLUMN], rows).to_pandas()
-    names = [name for name in made if name.startswith(PROBABILITY)]
-    probabilities = made[names].to_numpy()
+    predictions = predictor.predict(rows[TEXT_COLUMN], rows).to_pandas()
+    names = [name for name in predictions if name.startswith(PROBABILITY)]
+    probabilities = predictions[names].to_numpy()
     margins = measure_margins(probabilities, multilabel=multilabel)
     order = np.argsort(margins, kind="stable")
-    listed, others = np.split(order, [min(SHORTLIST * count, len(rows))])
-    # Topics are found in all texts, not in a few uncertain ones.
+    shortlist, other_rows = np.split(order, [min(SHORTLIST * count, len(rows))])
+    # The topics come from all texts, not only from the uncertain ones.
     random = np.random.default_rng(seed)
-    drawn = _draw(others, max(_MOST_TOPICS - len(listed), 0), random)
-    topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([listed, drawn])], seed)
-    batch = choose_uncertain(topics[: len(listed)], margins[listed], count, seed)
-    chosen = listed[batch.rows]
+    sample = _draw(other_rows, max(_MAX_CLUSTERED - len(shortlist), 0), random)
+    topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([shortlist, sample])], seed)
+    batch = choose_uncertain(topics[: len(shortlist)], margins[shortlist], count, seed)
+    chosen = shortlist[batch.rows]
     labels = [name.removeprefix(PROBABILITY) for name in names]
     reasons = [
         f"{_describe_doubt(labels, probabilities[row], multilabel)}; "
-        f"{_describe_cluster(size)} among the {len(listed):,} least certain"
+        f"{_describe_cluster(size)} among the {len(shortlist):,} least certain"
         for row, size in zip(chosen, batch.sizes, strict=True)
     ]
     return _make_table(
         rows.iloc[chosen].reset_index(drop=True),
-        guess=made["prediction"].astype("str").to_numpy()[chosen],
-        probability=made["probability"].to_numpy()[chosen].round(4),
+        guess=predictions["prediction"].astype("str").to_numpy()[chosen],
+        probability=predictions["probability"].to_numpy()[chosen].round(4),
         reason=reasons,
     )
 
@@ -327,10 +331,10 @@ def _describe_cluster(size: int) -> str:
 
 
 def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel: bool) -> str:
-    """Return the labels between which the model is unsure, in words."""
+    """Return the labels that the model is unsure about, in words."""
     if multilabel:
-        place = int(np.abs(probabilities - 0.5).argmin())
-        return f"unsure: {labels[place]} {probabilities[place]:.2f}"
+        k = int(np.abs(probabilities - 0.5).argmin())
+        return f"unsure: {labels[k]} {probabilities[k]:.2f}"
     first, second = np.argsort(-probabilities, kind="stable")[:2]
     return (
         f"unsure: {labels[first]} {probabilities[first]:.2f}, "
@@ -338,16 +342,16 @@ def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel
     )
 
 
-def _draw(rows: np.ndarray, most: int, random: np.random.Generator) -> np.ndarray:
-    """Return `rows`, or a random sample of `most` of them in their order."""
-    if len(rows) <= most:
+def _draw(rows: np.ndarray, max_rows: int, random: np.random.Generator) -> np.ndarray:
+    """Return `rows`, or a random sample of size `max_rows` in the same order."""
+    if len(rows) <= max_rows:
         return rows
-    return np.sort(random.choice(rows, most, replace=False))
+    return np.sort(random.choice(rows, max_rows, replace=False))
 
 
-def _make_table(chosen: pd.DataFrame, **more: Any) -> pd.DataFrame:
-    """Return the rows of the file: text, label, other columns and the reason for the choice."""
-    table = chosen.assign(rank=np.arange(1, len(chosen) + 1), **more)
+def _make_table(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """Return the rows of the file: text, an empty label, other columns and the reason."""
+    table = rows.assign(rank=np.arange(1, len(rows) + 1), **columns)
     table.insert(1, LABEL_COLUMN, "")
     return table
 
@@ -360,22 +364,22 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
         writer.writerows(rows.astype(object).where(rows.notna(), "").to_numpy().tolist())
 
 
-def _split_all(used: Sequence[str], separator: str | None) -> list[str]:
-    """Return the distinct labels of rows, sorted; with a separator, rows may have several."""
+def _split_all(labels: Sequence[str], separator: str | None) -> list[str]:
+    """Return the distinct labels, sorted; with a separator, an item may hold several labels."""
     return (
-        sorted(set(used))
+        sorted(set(labels))
         if separator is None
         else list_labels(
-            (join_labels(label.split(separator), separator) for label in used), separator
+            (join_labels(label_set.split(separator), separator) for label_set in labels), separator
         )
     )
 
 
-def _name_next(cfg: DictConfig, separator: str | None, *, with_texts: bool) -> str:
-    """Return the command that trains on the folder and, `with_texts`, on the unlabelled ones."""
-    words = ["experiment=few_labels", "data=csv", f"data.path={cfg.folder}"]
+def _suggest_training(cfg: DictConfig, separator: str | None, *, with_texts: bool) -> str:
+    """Return the command that trains on the folder and, `with_texts`, on the unlabelled texts."""
+    overrides = ["experiment=few_labels", "data=csv", f"data.path={cfg.folder}"]
     if separator is not None:
-        words.append(write_override("data.label_separator", separator))
+        overrides.append(write_override("data.label_separator", separator))
     if with_texts:
-        words.append(f"data.unlabelled={cfg.input}")
-    return suggest_command("train", *words)
+        overrides.append(f"data.unlabelled={cfg.input}")
+    return suggest_command("train", *overrides)

@@ -1,4 +1,4 @@
-"""Setup of the page on which a person labels the suggested texts."""
+"""Setup of the page where a person labels the suggested texts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from sentiment.modeling.pipeline import TEXT_COLUMN
 
 
 def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
-    """Return the server of the page for the texts of `result`, already listening.
+    """Return the server of the page for the texts of `result`; its socket is already open.
 
     Parameters
     ----------
@@ -29,20 +29,23 @@ def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
     Raises
     ------
     ConfigError
-        The labels are not known, or the model reads more than texts.
+        The labels are not known, or the model reads other columns beside the text.
     SentimentError
         Another process writes the labels of this person, or the port is taken.
     """
     check_labels(result)
-    again = choose_again(result.known, cfg.labeler, cfg.overlap, cfg.seed)
-    items = [*map(_make_item, result.rows.astype(object).to_dict("records")), *map(Item, again)]
-    # Texts that another person has labelled are spread among the others.
+    shared_texts = choose_shared(result.known, cfg.labeler, cfg.overlap, cfg.seed)
+    items = [
+        *map(_make_item, result.rows.astype(object).to_dict("records")),
+        *map(Item, shared_texts),
+    ]
+    # Texts that another person has labelled get random positions.
     order = np.arange(len(items))
-    if again:
+    if shared_texts:
         random = np.random.default_rng(cfg.seed)
-        places = random.choice(len(items), len(again), replace=False)
-        order[np.isin(order, places)] = np.arange(len(result.rows), len(items))
-        order[~np.isin(np.arange(len(items)), places)] = np.arange(len(result.rows))
+        positions = random.choice(len(items), len(shared_texts), replace=False)
+        order[np.isin(order, positions)] = np.arange(len(result.rows), len(items))
+        order[~np.isin(np.arange(len(items)), positions)] = np.arange(len(result.rows))
     file = AnswerFile(result.path)
     try:
         session = Session(
@@ -61,17 +64,18 @@ def check_labels(result: SuggestionResult) -> None:
     Raises
     ------
     ConfigError
-        The labels are not known, one contains the separator, or the model reads more than texts.
+        The labels are not known, a label contains the separator, or the model reads other columns
+        beside the text.
     """
     if len(result.labels) < 2:
-        found = f"only {result.labels[0]!r} is" if result.labels else "none is"
+        known = f"only {result.labels[0]!r} is" if result.labels else "none is"
         raise ConfigError(
-            [f"page=true needs the names of the labels, of which {found} known: labels=[a,b]."]
+            [f"page=true needs the names of the labels, of which {known} known: labels=[a,b]."]
         )
-    divided = [label for label in result.labels if result.separator and result.separator in label]
-    if divided:
+    ambiguous = [label for label in result.labels if result.separator and result.separator in label]
+    if ambiguous:
         raise ConfigError(
-            [f"the label {divided[0]!r} has {result.separator!r} in it, which is between labels "
+            [f"the label {ambiguous[0]!r} has {result.separator!r} in it, which is between labels "
              "(label_separator). Rename it, or choose another separator."]
         )  # fmt: skip
     if result.extra_columns:
@@ -81,17 +85,19 @@ def check_labels(result: SuggestionResult) -> None:
         )  # fmt: skip
 
 
-def choose_again(known: pd.DataFrame, labeler: str | None, count: int, seed: int) -> list[str]:
+def choose_shared(labels: pd.DataFrame, labeler: str | None, count: int, seed: int) -> list[str]:
     """Return a random sample of texts that others have labelled and `labeler` has not."""
-    own = known[LABELER_COLUMN] == labeler
-    others = known[~own & known[LABELER_COLUMN].notna() & known[LABEL_COLUMN].notna()]
-    texts = others[TEXT_COLUMN].drop_duplicates()
-    left = texts[~texts.isin(known.loc[own, TEXT_COLUMN])]
-    chosen: list[str] = left.sample(min(count, len(left)), random_state=seed).tolist()
-    return chosen
+    is_own = labels[LABELER_COLUMN] == labeler
+    labelled_by_others = labels[
+        ~is_own & labels[LABELER_COLUMN].notna() & labels[LABEL_COLUMN].notna()
+    ]
+    texts = labelled_by_others[TEXT_COLUMN].drop_duplicates()
+    candidates = texts[~texts.isin(labels.loc[is_own, TEXT_COLUMN])]
+    sample: list[str] = candidates.sample(min(count, len(candidates)), random_state=seed).tolist()
+    return sample
 
 
 def _make_item(row: Mapping[Any, Any]) -> Item:
     probability = row["probability"]
-    shown = f"{probability:.2f}" if row["guess"] else ""
-    return Item(str(row[TEXT_COLUMN]), str(row["guess"]), shown, str(row["reason"]))
+    formatted = f"{probability:.2f}" if row["guess"] else ""
+    return Item(str(row[TEXT_COLUMN]), str(row["guess"]), formatted, str(row["reason"]))

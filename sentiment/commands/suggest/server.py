@@ -1,8 +1,8 @@
 """Server of the labelling page, for this machine only.
 
-It listens on the loopback address and serves only paths that begin with a random name, which other
-users of the machine and pages of other sites cannot guess. Requests from pages of other sites, or
-for another host name (DNS rebinding), are refused.
+It listens on the loopback address and serves only paths that begin with a secret random name, so
+that other users of the machine and pages of other sites cannot use it. It also refuses requests
+from pages of other sites, and requests for another host name (DNS rebinding).
 """
 
 import contextlib
@@ -22,8 +22,8 @@ from sentiment.errors import ListenError
 
 _HOST, _NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 _ACTIONS = ("label", "skip", "undo", "end")
-# Limit of a request, which holds a number and labels.
-_MOST = 2**16
+# Maximum size of a request, which holds a number and labels.
+_MAX_BODY = 2**16
 
 
 class LabelingServer(ThreadingHTTPServer):
@@ -34,7 +34,7 @@ class LabelingServer(ThreadingHTTPServer):
     session : Session
         Texts and answers.
     port : int
-        Port of this machine; 0 for a free one.
+        Port of this machine; 0 for any free port.
     next_command : str
         Command that the page shows at the end.
 
@@ -48,7 +48,7 @@ class LabelingServer(ThreadingHTTPServer):
     Raises
     ------
     ListenError
-        Another program listens there.
+        Another program listens on the port.
     """
 
     daemon_threads = True
@@ -69,13 +69,13 @@ class LabelingServer(ThreadingHTTPServer):
         ).encode()
 
     def serve(self) -> None:
-        """Answer requests until the person ends the session, or Ctrl-C does."""
+        """Serve requests until the person ends the session, or Ctrl-C ends it."""
         with contextlib.suppress(KeyboardInterrupt):
             self.serve_forever(poll_interval=0.1)
 
     @contextlib.contextmanager
     def serving(self) -> Iterator[str]:
-        """Answer requests in another thread during the ``with`` block; yield the address."""
+        """Serve requests in another thread during the ``with`` block; yield the address."""
         thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
@@ -86,8 +86,8 @@ class LabelingServer(ThreadingHTTPServer):
             self.server_close()
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+def _is_string_list(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -107,20 +107,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         name = self._find_name()
-        asked = self._read_body()
+        body = self._read_body()
         if name not in _ACTIONS:
             self._refuse(HTTPStatus.NOT_FOUND)
         elif self.headers.get_content_type() != "application/json":
             self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
-        elif asked is None:
+        elif body is None:
             self._refuse(HTTPStatus.BAD_REQUEST)
         else:
-            self._act(name, asked)
+            self._act(name, body)
 
-    def _act(self, name: str, asked: dict[str, Any]) -> None:
+    def _act(self, name: str, body: dict[str, Any]) -> None:
         session = self.server.session
-        number, labels = asked.get("number"), asked.get("labels")
-        if type(number) is not int or (name == "label" and not _are_texts(labels)):
+        number, labels = body.get("number"), body.get("labels")
+        if type(number) is not int or (name == "label" and not _is_string_list(labels)):
             self._refuse(HTTPStatus.BAD_REQUEST)
             return
         try:
@@ -141,19 +141,19 @@ class _Handler(BaseHTTPRequestHandler):
                 Thread(target=self.server.shutdown, daemon=True).start()
 
     def _find_name(self) -> str | None:
-        """Return the requested part of the page, or None if the request has to be refused."""
+        """Return the path behind the secret name, or None if the request has to be refused."""
         host = urlsplit(f"//{self.headers.get('Host', '')}")
         origin = self.headers.get("Origin")
         if host.hostname not in _NAMES or origin not in (None, f"http://{host.netloc}"):
             return None
         token, slash, name = self.path.removeprefix("/").partition("/")
-        known = secrets.compare_digest(token.encode(), self.server.token.encode())
-        return name if known and slash else None
+        is_authorized = secrets.compare_digest(token.encode(), self.server.token.encode())
+        return name if is_authorized and slash else None
 
     def _read_body(self) -> dict[str, Any] | None:
         try:
             size = int(self.headers.get("Content-Length", ""))
-            body = json.loads(self.rfile.read(size)) if 0 < size <= _MOST else None
+            body = json.loads(self.rfile.read(size)) if 0 < size <= _MAX_BODY else None
         except (ValueError, RecursionError):
             return None
         return body if isinstance(body, dict) else None
@@ -165,10 +165,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_json(self, status: HTTPStatus, content: dict[str, Any]) -> None:
         self._send(status, json.dumps(content).encode(), "application/json")
 
-    def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:
+    def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
         nonce = self.server.nonce
         self.send_response(status)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         self.send_header("Referrer-Policy", "no-referrer")

@@ -32,7 +32,7 @@ class Item:
 
 
 class OutdatedAnswerError(ValueError):
-    """An answer is not for the current text."""
+    """Error of an answer that is not for the current text."""
 
 
 class Session:
@@ -43,37 +43,37 @@ class Session:
     items : sequence of Item
         The texts, in the order in which they are shown.
     labels : sequence of str
-        Labels that may be given.
+        Labels to choose from.
     labeler : str
         Name of the person.
     file : AnswerFile
         File of the answers.
-    known : DataFrame
+    earlier : DataFrame
         Earlier answers of all people: columns ``text``, ``label``, ``labeler``.
     separator : str, optional
-        Between the labels of a text, where it may have several or none.
+        Between the labels of a text, if a text may have several labels or none.
 
     Attributes
     ----------
     items, labels, labeler, file, separator : sequence of Item, list of str, str, AnswerFile, str
         As above.
     answers : list of str
-        Answers to the first items; "" for a skipped one.
+        Answers for the first items; "" for a skipped text.
     """
 
     def __init__(
         self, items: Sequence[Item], labels: Sequence[str], labeler: str, file: AnswerFile,
-        known: pd.DataFrame, separator: str | None = None,
+        earlier: pd.DataFrame, separator: str | None = None,
     ) -> None:  # fmt: skip
         self.items, self.labels, self.labeler, self.file = items, list(labels), labeler, file
         self.answers: list[str] = []
         self.separator = separator
-        self._known = known
+        self._earlier = earlier
         self._lock = Lock()
 
     @property
     def labelled(self) -> int:
-        """Number of labels that were given."""
+        """Number of labelled texts."""
         return sum(answer != "" for answer in self.answers)
 
     def answer(self, number: int, labels: Sequence[str] | None) -> None:
@@ -84,30 +84,38 @@ class Session:
         OutdatedAnswerError
             Another text is current, such as after a key was hit twice.
         ValueError
-            A label is unknown, or there are several where a text has one.
+            A label is unknown, or there are several labels for a text with one label.
         """
         with self._lock:
             if number != len(self.answers) or number >= len(self.items):
                 raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
             label = "" if labels is None else self._join(labels)
             item = self.items[number]
-            at = datetime.now(UTC).isoformat(timespec="seconds")
+            labelled_at = datetime.now(UTC).isoformat(timespec="seconds")
             self.file.append(
-                [item.text, label, self.labeler, item.guess, item.probability, item.reason, at]
+                [
+                    item.text,
+                    label,
+                    self.labeler,
+                    item.guess,
+                    item.probability,
+                    item.reason,
+                    labelled_at,
+                ]
             )
             self.answers.append(label)
 
     def _join(self, labels: Sequence[str]) -> str:
-        """Return labels as training reads them from a column."""
+        """Return labels in the format that training reads."""
         if not set(labels) <= set(self.labels) or (self.separator is None and len(labels) != 1):
             raise ValueError(f"{labels} are not labels of a text")
         if self.separator is None:
             return labels[0]
-        # An empty cell is not an answer.
+        # Without a label, write the separator, since an empty cell is not an answer.
         return join_labels(labels, self.separator) or self.separator
 
     def undo(self, number: int) -> None:
-        """Take back the last answer, which was for the text before `number`.
+        """Remove the last answer, which was for the text before `number`.
 
         Raises
         ------
@@ -117,17 +125,19 @@ class Session:
         with self._lock:
             if number != len(self.answers) or not self.answers:
                 raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
-            self.file.cut()
+            self.file.remove_last()
             self.answers.pop()
 
     def measure_agreement(self) -> list[Agreement]:
         """Return the agreement of this person with each other person, including new answers."""
-        own = [
+        answers = [
             {"text": item.text, "label": label or None, "labeler": self.labeler}
             for item, label in zip(self.items, self.answers, strict=False)
         ]
-        rows = pd.concat([self._known, pd.DataFrame(own, dtype="str")], ignore_index=True)
-        return [one for one in measure_agreement(rows) if self.labeler in one.labelers]
+        rows = pd.concat([self._earlier, pd.DataFrame(answers, dtype="str")], ignore_index=True)
+        return [
+            agreement for agreement in measure_agreement(rows) if self.labeler in agreement.labelers
+        ]
 
     def describe(self) -> dict[str, Any]:
         """Return the state of the session, as JSON for the page."""
@@ -146,5 +156,5 @@ class Session:
                 "probability": item.probability,
                 "reason": item.reason,
                 "last": self.answers[-1] if self.answers else None,
-                "agreement": [one.describe() for one in self.measure_agreement()],
+                "agreement": [agreement.describe() for agreement in self.measure_agreement()],
             }

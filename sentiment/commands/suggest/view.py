@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from sentiment.commands.suggest.server import LabelingServer
     from sentiment.commands.suggest.session import Session
 
-_SHOWN, _WIDTH = 5, 60
+_MAX_ROWS, _TEXT_WIDTH = 5, 60
 
 
 def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None" = None) -> None:
-    """Print the first texts, how they were chosen, and the next command."""
+    """Print the first texts, the basis of the choice, and the next command."""
     from rich.table import Table
 
     from sentiment.cli.console import PlainConsole
@@ -21,16 +21,16 @@ def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None"
     console = PlainConsole()
     titles = ["rank", "text", *["guess"] * (result.model is not None), "reason"]
     table = Table(*titles, header_style="bold")
-    for row in result.rows.head(_SHOWN).to_dict("records"):
-        text = " ".join(str(row["text"][: 2 * _WIDTH]).split())
-        row["text"] = text if len(text) <= _WIDTH else f"{text[:_WIDTH]}..."
+    for row in result.rows.head(_MAX_ROWS).to_dict("records"):
+        text = " ".join(str(row["text"][: 2 * _TEXT_WIDTH]).split())
+        row["text"] = text if len(text) <= _TEXT_WIDTH else f"{text[:_TEXT_WIDTH]}..."
         table.add_row(*(str(row[title]) for title in titles))
     console.print(table)
     candidates, model = result.candidates, result.model
     console.print(f"texts    {len(result.rows):,} of {len(candidates.rows):,} to choose from")
     console.print(f"read     {candidates.read:,} rows")
-    for why, count in candidates.left_out.items():
-        console.print(f"         {count:,} left out: {why}")
+    for reason, count in candidates.left_out.items():
+        console.print(f"         {count:,} left out: {reason}")
     if model is None:
         console.print(f"model    none: {result.why}")
         console.print("chosen   the most typical text of each of the largest k-means clusters")
@@ -47,7 +47,7 @@ def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None"
     if server is not None:
         console.print(f"page     {server.address}")
         console.print("         for this machine alone; its end button or Ctrl-C ends it")
-        console.file.flush()  # flushed at once, since a program may wait for the address
+        console.file.flush()  # a program may wait for the address
         return
     console.print(f"output   {relate_path(result.path)}")
     console.print("next     fill in its column label, then")
@@ -56,7 +56,7 @@ def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None"
 
 
 def show_answers(result: "SuggestionResult", session: "Session") -> None:
-    """Print how many texts were labelled, how well people agree, and what to type next."""
+    """Print the number of labelled texts, the agreement of people, and the next command."""
     from sentiment.cli.console import PlainConsole
 
     console = PlainConsole()

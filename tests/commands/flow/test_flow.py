@@ -305,10 +305,10 @@ def test_the_settings_of_a_champion_are_not_searched_for_again(
     train = f"data=csv data.path={tmp_path}/data.csv"
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
     steps = Steps(compose("flow", quote_free_text(words)))
-    assert steps.list_words("train")[0] == "search=naive_bayes"
+    assert steps.list_overrides("train")[0] == "search=naive_bayes"
     monkeypatch.setattr(Steps, "_search", lambda *_: pytest.fail("it searched"))
     champion = {"settings": ["model=naive_bayes", "features=tfidf_unigram"]}
-    run = steps.train(steps.list_defence(champion))
+    run = steps.train(steps.list_champion_overrides(champion))
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     assert client.get_run(run).data.params["model._target_"].endswith("ComplementNB")
 
@@ -330,12 +330,12 @@ def test_a_search_that_is_complete_has_its_winner(
     train = f"data=csv data.path={tmp_path}/data.csv search.n_trials=1"
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
     steps = Steps(compose("flow", quote_free_text(words)))
-    first = steps.train(steps.list_words("train"))
+    first = steps.train(steps.list_overrides("train"))
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     assert "test/accuracy" in client.get_run(first).data.metrics
-    assert steps.train(steps.list_words("train")) == first
+    assert steps.train(steps.list_overrides("train")) == first
     client.delete_run(first)
-    second = steps.train(steps.list_words("train"))
+    second = steps.train(steps.list_overrides("train"))
     assert client.get_run(second).info.lifecycle_stage == "active"
 
 
@@ -355,7 +355,7 @@ def test_a_search_that_fails_says_why(tmp_path: Path) -> None:
     words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
     steps = Steps(compose("flow", quote_free_text(words)))
     with pytest.raises(StepFailedError, match="'search' of the flow failed: .*typo.csv") as caught:
-        steps.train(steps.list_words("train"))
+        steps.train(steps.list_overrides("train"))
     assert caught.value.exit_code == 2
 
 
@@ -400,9 +400,9 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
             stricken(Outage(1, method="create_logged_model")),
             pytest.raises(RunNotRecordedError, match="record the run with: python scripts/record"),
         ):
-            steps.train(steps.list_words("train"))
+            steps.train(steps.list_overrides("train"))
     monkeypatch.setattr("sentiment.modeling.model_files.saving._written", set())  # a new process
-    run = steps.train(steps.list_words("train"))
+    run = steps.train(steps.list_overrides("train"))
     assert len(trained) == 1
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     found = client.search_runs([client.get_experiment_by_name("sentiment").experiment_id])
@@ -410,8 +410,8 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
     assert len(found[0].outputs.model_outputs) == 1
     assert found[0].data.tags["model.own"] == "true", "it may hold what only own code can load"
     # Other settings are trained, and so are the same in another flow.
-    steps.train([*steps.list_words("train"), "seed=1"])
-    Steps(steps.cfg).train(steps.list_words("train"))
+    steps.train([*steps.list_overrides("train"), "seed=1"])
+    Steps(steps.cfg).train(steps.list_overrides("train"))
     assert len(trained) == 3
 
 

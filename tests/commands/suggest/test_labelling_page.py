@@ -24,7 +24,7 @@ from sklearn.metrics import cohen_kappa_score
 from sentiment.commands.suggest.agreement import measure_agreement
 from sentiment.commands.suggest.answers import AnswerFile
 from sentiment.commands.suggest.job import suggest
-from sentiment.commands.suggest.labelling import choose_again, open_page
+from sentiment.commands.suggest.labelling import choose_shared, open_page
 from sentiment.commands.suggest.server import LabelingServer
 from sentiment.commands.suggest.session import Item, Session
 from sentiment.commands.suggest.view import show_answers, show_suggestions
@@ -253,17 +253,17 @@ def test_a_file_that_another_program_has_changed(path: Path) -> None:
     row = ["a", "good", "ann", "", "", "", "2026"]
     with closing(AnswerFile(path)) as file:
         file.append(row)
-        file.cut()
+        file.remove_last()
         assert not path.exists()
         file.append(row)
         kept = path.read_bytes().replace(b"good", b"fine").rstrip()
         path.with_name("new").write_bytes(kept)  # as spreadsheets save
         path.with_name("new").replace(path)
         with pytest.raises(OSError, match="another program has changed"):
-            file.cut()
+            file.remove_last()
         file.append(row)
         assert [label for _, label, _ in read(path)] == ["fine", "good"]
-        file.cut()
+        file.remove_last()
         assert path.read_bytes() == kept
     AnswerFile(path).close()
     assert path.read_bytes() == kept, "a row without a line break is a whole one"
@@ -323,9 +323,9 @@ def test_texts_of_others_are_asked_again() -> None:
          ("d", "x", None), ("e", "y", "eve")],
         columns=["text", "label", "labeler"],
     )  # fmt: skip
-    assert sorted(choose_again(known, "ann", 9, 0)) == ["a", "e"]
-    assert len(choose_again(known, "ann", 1, 0)) == 1
-    assert choose_again(EMPTY, "ann", 9, 0) == []
+    assert sorted(choose_shared(known, "ann", 9, 0)) == ["a", "e"]
+    assert len(choose_shared(known, "ann", 1, 0)) == 1
+    assert choose_shared(EMPTY, "ann", 9, 0) == []
 
 
 def compose_page(folder: Path, *words: str) -> Any:
