@@ -117,7 +117,7 @@ def test_a_threshold_is_typed_as_a_number(
     (tmp_path / "a, b (1).csv").write_text("id,review\n1,good fun\n2,bad\n")
     done = starter.run(tmp_path, "predict", "input=a, b (1).csv", "deploy.threshold=0.99")
     assert done.returncode == 0, done.stderr
-    assert "rule     the second class from probability 0.9900 on\n" in done.stdout
+    assert "rule     the second class with a probability of at least 0.9900\n" in done.stdout
     written = pd.read_csv(tmp_path / "a, b (1).predictions.csv")
     assert written["prediction"].tolist() == ["negative", "negative"]
 

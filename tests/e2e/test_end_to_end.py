@@ -65,7 +65,7 @@ def test_a_model_is_trained_watched_and_replaced(
     shown = run("flow", train, "input=today.csv", "promote=resamples=200")
     second = find(r"^trained +run (\w+)$", shown)
     assert f"result   run {second} is the champion of sentiment as version 2" in shown
-    assert "against the settings of the champion on the same: " in shown
+    assert "against the settings of the champion on the same data: " in shown
     assert "monitor  no drift in 700 rows" in shown
     shown = run("compare", f"a={first}", "b=models:/sentiment@champion", code=2)
     assert "cannot be compared" in shown

@@ -260,7 +260,7 @@ def _read_labelled(traffic: Traffic, keys: list[str]) -> pd.DataFrame:
     if not frames:
         raise EmptyDataError(
             f"'{traffic.folder}'",
-            f"nothing of the route {traffic.route!r}",
+            f"no rows of the route {traffic.route!r}",
             "the name of a route of the server, route=<name>",
         )
     rows = pd.concat(frames).sort_values(["labelled", "id"], kind="stable")

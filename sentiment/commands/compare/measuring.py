@@ -178,9 +178,9 @@ def measure(
         estimate_scores(predictions[i], names, values[i], samples[i], without_each[i], level)
         for i in range(len(contenders))
     ]
-    others = range(1, len(contenders))
+    other_indices = range(1, len(contenders))
     is_right = [model.right for model in predictions]
-    errors = [McNemar.count(is_right[0], is_right[i]) for i in others]
+    errors = [McNemar.count(is_right[0], is_right[i]) for i in other_indices]
     tests = [
         _test(
             names,
@@ -188,11 +188,11 @@ def measure(
             values[i] - values[0],
             permute(first, predictions[i], resamples, seed, names),
         )
-        for i in others
+        for i in other_indices
     ]
     adjusted = {name: adjust_p_values([test[name].p for test in tests]).tolist() for name in names}
     pairs = []
-    for i in others:
+    for i in other_indices:
         differences = estimate_differences(
             first, predictions[i], names, values[i] - values[0], samples[i] - samples[0],
             without_each[i] - without_each[0], level,

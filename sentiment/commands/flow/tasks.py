@@ -107,7 +107,7 @@ class _Tasks:
             predictions = self._run_task("predict", steps.predict) if cfg.input else []
             _store_table("predictions", predictions)
             monitoring = [
-                self._run_task("monitor", steps.monitor, one["output"]) for one in predictions
+                self._run_task("monitor", steps.monitor, job["output"]) for job in predictions
             ]
             _store_table("monitoring", monitoring)
         except BaseException:
@@ -139,7 +139,7 @@ class _Tasks:
         if comparison["reasons"]:
             reason = f"the settings of the champion, {newer}, are better: {verdict}"
             return self._promote(retrained, reason)
-        reason = f"{newer}; against the settings of the champion on the same: {verdict}"
+        reason = f"{newer}; against the settings of the champion on the same data: {verdict}"
         return self._promote(run, reason)
 
     def _promote(self, run: str, new_data: str | None = None) -> Facts:

@@ -267,8 +267,8 @@ def _choose_model(
         raise ConfigError(
             [
                 f"'{path}' has no report of predict beside it, or a damaged one "
-                f"('{path.name}.json'), so the model that it comes from is not known. Name its run "
-                "with run=<id>, or run=best."
+                f"('{path.name}.json'), so its model is unknown. Name its run with run=<id>, or "
+                "run=best."
             ]
         )
     if run.endswith(".skops"):

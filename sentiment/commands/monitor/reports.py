@@ -183,12 +183,12 @@ def _make_dashboard() -> DashboardModel:
     plots: dict[str, tuple[str, list[PanelMetric]]] = {
         "Alarms": ("checks that found drift", [alarms]),
         "Accuracy": ("of the rows with a true label", [accuracy]),
-        "Recall": ("how far that of the label fell that lost most", [effect("recall")]),
+        "Recall": ("largest fall of the recall of a label", [effect("recall")]),
         "Texts": ("distance from training, in standard deviations", [*map(effect, DESCRIPTORS)]),
         "Probabilities": ("distance from training", [effect("probability")]),
         "Labels": ("odds ratio of the label that changed most", [effect("prediction")]),
         "Words": ("Cohen's h of the word that changed most", [effect("terms")]),
-        "Quality": ("Cohen's h, above 0 if there are more", [effect("empty"), effect("repeated")]),
+        "Quality": ("Cohen's h, above 0 for an increase", [effect("empty"), effect("repeated")]),
     }
     panels = [
         # Not the alarms, since the dashboard shows a count of 0 as no value.

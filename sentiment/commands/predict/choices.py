@@ -55,7 +55,7 @@ def choose_model(
             choice = tracker.find_model(uri, scorer.metric)
         except (RunNotFoundError, UntrustedModelError) as error:
             raise LostModelError(path or Path(), uri, str(error)) from error
-        return replace(choice, why="the unfinished output was begun with it")
+        return replace(choice, why="the unfinished output was started with it")
     return tracker.find_model(scorer.run, scorer.metric)
 
 
@@ -80,8 +80,8 @@ def choose_rule(
             raise ConfigError(
                 [
                     "deploy.threshold and deploy.abstain are chosen by the scores of a "
-                    f"run, and no run is known of '{choice.path}'. Name the run, deploy.run=<id>, "
-                    "or a number, deploy.threshold=0.7."
+                    f"run, and the run of '{choice.path}' is unknown. Name the run, "
+                    "deploy.run=<id>, or a number, deploy.threshold=0.7."
                 ]
             )
         scores = read_known_scores(tracker, choice.run_id)

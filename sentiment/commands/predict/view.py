@@ -47,7 +47,7 @@ def show_prediction(result: "PredictionResult") -> None:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
         console.print(f"         column {name!r}: {reasons}")
     rate = (tally.read - result.resumed) / max(result.seconds, 1e-9)
-    resumed = f", after {result.resumed:,} rows done before" if result.resumed else ""
+    resumed = f", after {result.resumed:,} rows of earlier processes" if result.resumed else ""
     console.print(f"time     {describe_time(result.seconds)}, {rate:,.0f} rows/s{resumed}")
     if result.rejected:
         console.print(f"rejected {relate_path(result.rejected)}")
@@ -62,19 +62,19 @@ def _describe_rule(rule: "DecisionRule") -> Iterator[str]:
     if isinstance(rule, LabelSetRule):
         if rule.thresholds:
             low, high = min(rule.thresholds), max(rule.thresholds)
-            yield f"rule     each label from a probability of its own on: {low:.4f} to {high:.4f}"
+            yield f"rule     a threshold for each label: {low:.4f} to {high:.4f}"
         elif rule.threshold != 0.5:
-            yield f"rule     each label from probability {rule.threshold:.4f} on"
+            yield f"rule     each label with a probability of at least {rule.threshold:.4f}"
     elif rule.factors:
         low, high = min(rule.factors), max(rule.factors)
-        yield f"rule     each class by its probability times a factor: {low:.3g} to {high:.3g}"
+        yield f"rule     probability of each class times a factor: {low:.3g} to {high:.3g}"
         if rule.f1_macro:
             plain, tuned = rule.f1_macro
             yield (
                 f"         macro-F1 {tuned:.4f}, and {plain:.4f} without factors, on validation "
-                "rows that they were not chosen on"
+                "rows that did not choose them"
             )
     elif rule.threshold != 0.5:
-        yield f"rule     the second class from probability {rule.threshold:.4f} on"
+        yield f"rule     the second class with a probability of at least {rule.threshold:.4f}"
     if rule.least_confidence > 0:
         yield f"unsure   below confidence {rule.least_confidence:.4f}"

@@ -45,18 +45,18 @@ def find_defender(registry: MlflowRegistry) -> Defender:
     champion = registry.find(CHAMPION)
     if champion is not None:
         return Defender(champion)
-    last = registry.read_tags().get(LAST)
-    substitute = registry.get(last) if last else None
+    last_number = registry.read_tags().get(LAST)
+    substitute = registry.get(last_number) if last_number else None
     substitute = substitute or registry.find(PREVIOUS) or next(list_champions(registry), None)
     if substitute is not None:
         return Defender(substitute, is_champion=False)
-    if last is None:
+    if last_number is None:
         return Defender(None)
     return Defender(
         None,
         is_champion=False,
-        problem=f"version {last}, the champion of {registry.name}, was deleted, and no earlier one "
-        "is left to compare with",
+        problem=f"version {last_number}, the champion of {registry.name}, was deleted, and no "
+        "earlier one is left to compare with",
     )
 
 

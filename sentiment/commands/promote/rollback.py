@@ -55,8 +55,8 @@ def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:
             sentence = (
                 f"{cfg.name} went back from {name_version(champion)} to {name_version(target)}"
             )
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            registry.note(champion.number, {ROLLED_BACK: now, ROLLED_BACK_BY: command})
+            timestamp = datetime.now(UTC).isoformat(timespec="seconds")
+            registry.note(champion.number, {ROLLED_BACK: timestamp, ROLLED_BACK_BY: command})
         if champion is None or champion.number != target.number:
             registry.point(CHAMPION, target.number)
         registry.set_tag(LAST, target.number)

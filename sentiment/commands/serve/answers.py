@@ -113,8 +113,8 @@ def describe_invocation(answer: Answer) -> dict[str, Any]:
         position, reason = next(iter(texts.faults.items()))
         raise RequestError(
             422,
-            f"row {position + 1:,} is not answered: {reason}. {len(texts.faults):,} of "
-            f"{texts.count:,} rows are not.",
+            f"row {position + 1:,} is rejected: {reason}. {len(texts.faults):,} of "
+            f"{texts.count:,} rows are rejected.",
         )
     if texts.options.labels_only and model.predictor.columns.probabilities != "all":
         return {"predictions": predictions["prediction"]}

@@ -212,7 +212,7 @@ class App:
             )
         if scope["query_string"]:
             raise RequestError(
-                422, "options of JSON are in the body, not in the query of the address; see /docs."
+                422, "options of a JSON request belong in the body, not in the URL; see /docs."
             )
         data = await self._read_body(headers, receive)
         max_texts = self._settings.max_texts
@@ -253,7 +253,7 @@ class App:
         self._body_bytes -= len(data)
         labels = read_feedback(data, route, self._settings.max_texts)
         if not self._log.add_labels(labels):
-            raise too_busy("the log cannot be written as quickly as labels come")
+            raise too_busy("labels arrive faster than the log can be written")
         self._metrics.count_feedback(route.name, len(labels))
         return 202, [_JSON], answers.encode({"accepted": len(labels)})
 

@@ -112,7 +112,7 @@ class Follower:
             return model
         _forget_problem(route, address)
         self._metrics.count_swap(route.name, "done")
-        log.warning("%s is now %s, before %s", address, new_model.uri, model.uri)
+        log.warning("%s is now %s; it was %s", address, new_model.uri, model.uri)
         if _get_version_number(new_model) < _get_version_number(model):
             numbers = f"version {new_model.alias_version}, and was {model.alias_version}"
             self._on_event("rollback", f"{address} is back on {numbers}")

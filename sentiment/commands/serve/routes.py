@@ -288,13 +288,13 @@ def check_labels(champion: ServedModel, challenger: ServedModel) -> None:
     ConfigError
         The labels or the columns differ.
     """
-    for kind, expected, found in (
+    for kind, expected, actual in (
         ("labels", champion.predictor.labels, challenger.predictor.labels),
         ("columns", champion.predictor.extra_columns, challenger.predictor.extra_columns),
     ):
-        if expected != found:
-            extra = quote_list([name for name in found if name not in expected], LISTED)
-            missing = quote_list([name for name in expected if name not in found], LISTED)
+        if expected != actual:
+            extra = quote_list([name for name in actual if name not in expected], LISTED)
+            missing = quote_list([name for name in expected if name not in actual], LISTED)
             raise ConfigError(
                 [
                     f"the {kind} of {challenger.uri} differ from those of the model beside or "

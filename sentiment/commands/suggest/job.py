@@ -138,10 +138,10 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
         if not pending.empty:
             pending_count = count_of(len(pending), "text")
             notes.append(f"{pending_count} of batches that have no label yet come first")
-        known = [folder_rows[TEXT_COLUMN]]
+        known_parts = [folder_rows[TEXT_COLUMN]]
         if cfg.labelled is not None:
             labelled = read_labelled(cfg.labelled, "labelled", cfg.text_column)
-            known.append(labelled[TEXT_COLUMN])
+            known_parts.append(labelled[TEXT_COLUMN])
     with stages("load model"):
         tracker: Tracker = make(cfg, "tracking", "find_model")
         used_labels = folder_rows[LABEL_COLUMN].dropna().unique().tolist()
@@ -150,10 +150,10 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
     if guide.choice is not None and not guide.is_from_folder:
         trained_column = guide.choice.text_column
         with stages("read training texts"):
-            known.append(_read_training_texts(guide.choice, tracker, notes))
+            known_parts.append(_read_training_texts(guide.choice, tracker, notes))
     extra_columns = guide.predictor.extra_columns if guide.predictor is not None else []
     with stages("read texts"):
-        known_texts = pd.concat(known, ignore_index=True)
+        known_texts = pd.concat(known_parts, ignore_index=True)
         candidates = read_candidates(cfg, trained_column, extra_columns, known_texts, observer)
         if candidates.rows.empty and pending.empty:
             raise NothingToLabelError(cfg.input, candidates.read, candidates.left_out)
@@ -255,7 +255,7 @@ def _read_training_texts(choice: ModelChoice, tracker: Tracker, notes: list[str]
     """Return the texts that a model learned from; empty if they are unknown."""
     no_texts = pd.Series(dtype="str")
     if not choice.run_id:
-        notes.append("no run is known of the model: texts that it learned from may be among these")
+        notes.append("the run of the model is unknown: its training texts may be among these")
         return no_texts
     try:
         recorded = tracker.fetch_file(choice.run_id, "config.yaml").read_text(encoding="utf-8")
@@ -264,37 +264,37 @@ def _read_training_texts(choice: ModelChoice, tracker: Tracker, notes: list[str]
         check_config(train_cfg)
         texts: pd.Series = make(train_cfg, "data", "read").read()[TEXT_COLUMN]
     except SentimentError as error:
-        notes.append(f"texts that the model learned from may be among these: {error}")
+        notes.append(f"training texts of the model may be among these: {error}")
         return no_texts
     return texts.dropna().reset_index(drop=True)
 
 
 def _choose(
-    cfg: DictConfig, rows: pd.DataFrame, count: int, guide: _Guide, known: pd.Series,
+    cfg: DictConfig, rows: pd.DataFrame, count: int, guide: _Guide, known_texts: pd.Series,
     notes: list[str],
 ) -> pd.DataFrame:  # fmt: skip
     """Return the `count` most useful candidates of `rows`."""
     if guide.predictor is None:
-        return _choose_without_model(rows, count, cfg.seed, known, notes)
+        return _choose_without_model(rows, count, cfg.seed, known_texts, notes)
     return _choose_with_model(
         rows, count, cfg.seed, guide.predictor, multilabel=guide.separator is not None
     )
 
 
 def _choose_without_model(
-    rows: pd.DataFrame, count: int, seed: int, known: pd.Series, notes: list[str]
+    rows: pd.DataFrame, count: int, seed: int, known_texts: pd.Series, notes: list[str]
 ) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     sample = _draw(np.arange(len(rows)), _MAX_CLUSTERED, random)
     if len(sample) < len(rows):
-        notes.append(f"clusters are of {len(sample):,} texts, drawn at random")
-    known_sample = known.iloc[_draw(np.arange(len(known)), _MAX_KNOWN, random)]
+        notes.append(f"the clusters are of {len(sample):,} texts, drawn at random")
+    known_sample = known_texts.iloc[_draw(np.arange(len(known_texts)), _MAX_KNOWN, random)]
     topics = find_text_topics([*rows[TEXT_COLUMN].iloc[sample], *known_sample], seed)
     is_known = np.arange(len(topics)) >= len(sample)
     batch = choose_diverse(topics, count, is_known, seed)
     reasons = [_describe_cluster(size) for size in batch.sizes]
-    chosen = rows.iloc[sample[batch.rows]].reset_index(drop=True)
-    return _make_table(chosen, guess="", probability=np.nan, reason=reasons)
+    batch_rows = rows.iloc[sample[batch.rows]].reset_index(drop=True)
+    return _make_table(batch_rows, guess="", probability=np.nan, reason=reasons)
 
 
 def _choose_with_model(
@@ -311,17 +311,17 @@ def _choose_with_model(
     sample = _draw(other_rows, max(_MAX_CLUSTERED - len(shortlist), 0), random)
     topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([shortlist, sample])], seed)
     batch = choose_uncertain(topics[: len(shortlist)], margins[shortlist], count, seed)
-    chosen = shortlist[batch.rows]
+    selected = shortlist[batch.rows]
     labels = [name.removeprefix(PROBABILITY) for name in names]
     reasons = [
         f"{_describe_doubt(labels, probabilities[row], multilabel)}; "
         f"{_describe_cluster(size)} among the {len(shortlist):,} least certain"
-        for row, size in zip(chosen, batch.sizes, strict=True)
+        for row, size in zip(selected, batch.sizes, strict=True)
     ]
     return _make_table(
-        rows.iloc[chosen].reset_index(drop=True),
-        guess=predictions["prediction"].astype("str").to_numpy()[chosen],
-        probability=predictions["probability"].to_numpy()[chosen].round(4),
+        rows.iloc[selected].reset_index(drop=True),
+        guess=predictions["prediction"].astype("str").to_numpy()[selected],
+        probability=predictions["probability"].to_numpy()[selected].round(4),
         reason=reasons,
     )
 

@@ -68,9 +68,9 @@ def check_labels(result: SuggestionResult) -> None:
         beside the text.
     """
     if len(result.labels) < 2:
-        known = f"only {result.labels[0]!r} is" if result.labels else "none is"
+        problem = f"only {result.labels[0]!r} is" if result.labels else "none is"
         raise ConfigError(
-            [f"page=true needs the names of the labels, of which {known} known: labels=[a,b]."]
+            [f"page=true needs the names of the labels, of which {problem} known: labels=[a,b]."]
         )
     ambiguous = [label for label in result.labels if result.separator and result.separator in label]
     if ambiguous:

@@ -88,7 +88,7 @@ class Session:
         """
         with self._lock:
             if number != len(self.answers) or number >= len(self.items):
-                raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
+                raise OutdatedAnswerError(f"text {number} is not the current text")
             label = "" if labels is None else self._join(labels)
             item = self.items[number]
             labelled_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -124,7 +124,7 @@ class Session:
         """
         with self._lock:
             if number != len(self.answers) or not self.answers:
-                raise OutdatedAnswerError(f"text {number} is not the one that is asked for")
+                raise OutdatedAnswerError(f"text {number} is not the current text")
             self.file.remove_last()
             self.answers.pop()
 

@@ -57,7 +57,7 @@ class Candidates:
 
 
 def read_candidates(
-    cfg: DictConfig, trained_column: str, extra_columns: Sequence[str], known: pd.Series,
+    cfg: DictConfig, trained_column: str, extra_columns: Sequence[str], known_texts: pd.Series,
     observer: StageObserver,
 ) -> Candidates:  # fmt: skip
     """Return the distinct unlabelled texts of the input, or a random sample if there are too many.
@@ -70,7 +70,7 @@ def read_candidates(
         The column of texts in the training data; "" without a model.
     extra_columns : sequence of str
         Columns that the model reads beside the text.
-    known : Series of str
+    known_texts : Series of str
         Texts to leave out.
     observer : StageObserver
         Receives progress.
@@ -89,9 +89,14 @@ def read_candidates(
             observer.on_progress(read, None, "rows read")
     table = sampler.finish()
     rows = table.to_pandas() if table is not None else pd.DataFrame({TEXT_COLUMN: []}, dtype="str")
-    all_texts = pd.concat([known.to_frame(TEXT_COLUMN), rows[[TEXT_COLUMN]]], ignore_index=True)
+    all_texts = pd.concat(
+        [known_texts.to_frame(TEXT_COLUMN), rows[[TEXT_COLUMN]]], ignore_index=True
+    )
     keyed = add_keys(all_texts)
-    known_keys, keyed = keyed["key"][: len(known)], keyed[len(known) :].set_index(rows.index)
+    known_keys, keyed = (
+        keyed["key"][: len(known_texts)],
+        keyed[len(known_texts) :].set_index(rows.index),
+    )
     is_known, is_empty = keyed["key"].isin(known_keys), keyed["length"] == 0
     is_copy = keyed["key"].duplicated()
     reasons = {

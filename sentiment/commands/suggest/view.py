@@ -38,7 +38,7 @@ def show_suggestions(result: "SuggestionResult", server: "LabelingServer | None"
         run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
         console.print(f"model    {model.uri}{run}")
         console.print(f"         {result.why}")
-        console.print("chosen   uncertain texts, one of each k-means cluster of them")
+        console.print("chosen   uncertain texts, one of each of their k-means clusters")
     for note in result.notes:
         console.print(f"note     {note}")
     labelled = result.known["label"].notna().sum()

@@ -400,7 +400,7 @@ def test_a_goal_needs_the_run_of_the_model(
     save_model(trained.pipeline, tmp_path / "m.skops")
     file = f"deploy.run='{tmp_path}/m.skops'"
     assert predict_file(path, file, "deploy.threshold=0.9").rule.threshold == 0.9
-    with pytest.raises(ConfigError, match="no run is known of '.*m.skops'. Name the run"):
+    with pytest.raises(ConfigError, match="the run of '.*m.skops' is unknown. Name the run"):
         predict_file(path, file, "deploy.threshold=max_f1", "output=never.csv")
     with pytest.raises(ConfigError, match="deploy.threshold is 'max_f2'; expected a number"):
         predict_file(path, "deploy.threshold=max_f2")

@@ -180,7 +180,7 @@ def test_several_classes_have_a_factor_each(
         assert by_command == explained
     show_prediction(done)
     shown = capsys.readouterr().out
-    assert "each class by its probability times a factor: " in shown
+    assert "probability of each class times a factor: " in shown
     assert f"macro-F1 {done.rule.f1_macro[1]:.4f}, and {done.rule.f1_macro[0]:.4f} without" in shown
     # The reference that they are compared with is decided in the same way.
     found = monitor(compose("monitor", [f"current='{done.output}'", place.where, "workspace=null"]))

@@ -100,7 +100,7 @@ def test_a_killed_prediction_resumes_and_ends_the_same(
         assert (tmp_path / "out.csv.partial").is_file()
     last = start("out").wait()
     assert (last.returncode, last.stderr) == (0, "")
-    assert "rows done before" in last.stdout
+    assert " rows of earlier processes" in last.stdout
     for name in ("{}.csv", "{}.csv.rejected.csv"):
         assert digest(tmp_path / name.format("out")) == digest(tmp_path / name.format("whole"))
     report = json.loads((tmp_path / "out.csv.json").read_text())
@@ -227,7 +227,7 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
     assert run("now").model.run_id == better.run_id
     resumed = run("out")
     assert resumed.model.run_id == first.run_id
-    assert resumed.model.why == "the unfinished output was begun with it"
+    assert resumed.model.why == "the unfinished output was started with it"
     assert resumed.resumed > 0
     assert digest(resumed.output) == digest(whole.output)
 

@@ -341,7 +341,7 @@ def test_places_and_options_that_are_not_there(app):
 def test_a_row_of_mlflow_that_is_rejected_fails_the_request(app):
     found = ask(app, "/invocations", {"inputs": ["good", None]})
     assert found.status == 422
-    assert "row 2 is not answered: no text" in found.json["error"]
+    assert "row 2 is rejected: no text" in found.json["error"]
     assert ask(app, "/invocations", {"inputs": 3}).status == 400
     assert ask(app, "/invocations", {"rows": []}).status == 400
 
