@@ -13,7 +13,7 @@ from reviews import SEED, read_different_reviews
 from timing import Figure, Plan, time_calls
 
 from sentiment.commands.monitor.comparison import compare
-from sentiment.commands.monitor.current import Current
+from sentiment.commands.monitor.current import CurrentRows
 from sentiment.config import CONF
 from sentiment.config.schemas import ThresholdSettings
 from sentiment.data.copies import add_keys
@@ -63,7 +63,7 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
         reference = make_reference(pipeline, unseen["text"].iloc[one], known, report, SEED)
         rows: pd.DataFrame = answered.iloc[other].reset_index(drop=True)
         found = compare(
-            reference, Current(rows, len(rows), 0), TextReader(tokenization), thresholds, 10,
+            reference, CurrentRows(rows, len(rows), 0), TextReader(tokenization), thresholds, 10,
             SilentObserver(),
         )  # fmt: skip
         alarms += bool(found.drifted)

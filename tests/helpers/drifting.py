@@ -7,7 +7,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from sentiment.commands.monitor.comparison import Comparison, compare
-from sentiment.commands.monitor.current import Current
+from sentiment.commands.monitor.current import CurrentRows
 from sentiment.config import CONF
 from sentiment.config.schemas import ThresholdSettings
 from sentiment.modeling.descriptors import DESCRIPTORS
@@ -113,6 +113,6 @@ def compare_samples(
     """Compare a sample of `after` with a reference to `before`; `sizes` are those of both."""
     drawn = after.draw(rng, sizes[1])
     return compare(
-        before.refer(rng, sizes[0]), Current(drawn, sizes[1], 0),
+        before.refer(rng, sizes[0]), CurrentRows(drawn, sizes[1], 0),
         SyntheticReader(rng), thresholds, 10, SilentObserver(),
     )  # fmt: skip

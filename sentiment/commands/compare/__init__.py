@@ -1,1 +1,1 @@
-"""Which of several models is better on the same test rows, and what may take a champion's place."""
+"""Comparison of models on the same test rows, or on live traffic."""

@@ -1,1 +1,1 @@
-"""Train, compare, promote, predict and monitor as one flow; it alone imports prefect."""
+"""Train, compare, promote, predict and monitor as one flow; only this package imports Prefect."""

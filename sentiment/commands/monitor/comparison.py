@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from sentiment.commands.monitor.current import Current
+from sentiment.commands.monitor.current import CurrentRows
 from sentiment.commands.monitor.extra_columns import check_extra_columns
 from sentiment.commands.monitor.metrics import compare_metrics
 from sentiment.commands.monitor.performance import Performance, measure_performance
@@ -71,7 +71,7 @@ def describe_rows(rows: pd.DataFrame, reader: TextReader, observer: StageObserve
 
 def compare(
     reference: Reference,
-    current: Current,
+    current: CurrentRows,
     reader: TextReader,
     thresholds: ThresholdSettings,
     windows: int,
@@ -83,7 +83,7 @@ def compare(
     ----------
     reference : Reference
         Reference profile of training.
-    current : Current
+    current : CurrentRows
         The rows.
     reader : TextReader
         A new reader with the tokenization of the model.
@@ -132,7 +132,7 @@ def _choose_terms(terms: pd.DataFrame, thresholds: ThresholdSettings) -> pd.Data
 
 
 def _check_texts(
-    reference: Reference, current: Current, terms: pd.DataFrame, threshold: float
+    reference: Reference, current: CurrentRows, terms: pd.DataFrame, threshold: float
 ) -> list[Check]:
     return [_check_terms(terms, threshold), *_check_quality(reference, current, threshold)]
 
@@ -180,7 +180,7 @@ def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
     )
 
 
-def _check_quality(reference: Reference, current: Current, threshold: float) -> list[Check]:
+def _check_quality(reference: Reference, current: CurrentRows, threshold: float) -> list[Check]:
     """Compare the shares of texts that are empty, or that repeat an earlier text."""
     texts, reference_rows = current.rows["text"], reference.source["rows"]
     # The share of repeated texts grows with the number of rows, so at most as many rows are

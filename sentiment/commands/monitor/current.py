@@ -38,7 +38,7 @@ _CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnRoles:
     """Roles of the columns of a file.
 
     Attributes
@@ -71,7 +71,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Current:
+class CurrentRows:
     """Rows to compare with the reference.
 
     Attributes
@@ -121,7 +121,7 @@ def find_columns(
     model: ModelChoice | None = None,
     *,
     has_texts: bool = True,
-) -> Columns:
+) -> ColumnRoles:
     """Return the roles of the `columns` of the file `path`.
 
     Parameters
@@ -150,15 +150,15 @@ def find_columns(
     by_lower_name = {column.strip().lower(): column for column in reversed(columns)}
     label = label or by_lower_name.get("label") or by_lower_name.get("sentiment")
     if not has_texts:
-        return Columns(None, label, time)
+        return ColumnRoles(None, label, time)
     choice = choose_text_column(path, columns, text, model.text_column if model else "")
-    return Columns(choice.name, label, time, choice.why)
+    return ColumnRoles(choice.name, label, time, choice.why)
 
 
 def read_current(
-    path: Path, source: Input, columns: Columns, size: int, seed: int, observer: StageObserver,
+    path: Path, source: Input, columns: ColumnRoles, size: int, seed: int, observer: StageObserver,
     separator: str | None = None,
-) -> Current:  # fmt: skip
+) -> CurrentRows:  # fmt: skip
     """Return all rows of a file, or a random sample of them if there are more than `size`.
 
     With a `separator`, predictions and labels are label sets; an empty prediction is an empty set.
@@ -187,10 +187,10 @@ def read_current(
         raise UnreadableFileError(path, "predictions", "a row has none")
     if not rows["probability"].between(0, 1).all():
         raise UnreadableFileError(path, "predictions", "a probability is not between 0 and 1")
-    return Current(rows, read, rejected)
+    return CurrentRows(rows, read, rejected)
 
 
-def _select_columns(path: Path, batch: Batch, columns: Columns) -> pa.Table:
+def _select_columns(path: Path, batch: Batch, columns: ColumnRoles) -> pa.Table:
     arrays: dict[str, pa.Array] = {"text": batch.texts} if columns.text else {}
     try:
         for role, column in columns.list_roles().items():

@@ -16,8 +16,8 @@ from omegaconf import DictConfig
 
 from sentiment.commands.monitor.comparison import Comparison, compare
 from sentiment.commands.monitor.current import (
-    Columns,
-    Current,
+    ColumnRoles,
+    CurrentRows,
     check_columns,
     find_columns,
     order_rows,
@@ -66,7 +66,7 @@ class MonitoringResult:
         Checks, words and performance.
     model : ModelChoice
         The model that made the predictions.
-    columns : Columns
+    columns : ColumnRoles
         Roles of the columns of the file.
     read, compared, rejected : int
         Rows of the file, rows that were compared, and rows that could not be read.
@@ -83,7 +83,7 @@ class MonitoringResult:
 
     comparison: Comparison
     model: ModelChoice
-    columns: Columns
+    columns: ColumnRoles
     read: int
     compared: int
     rejected: int
@@ -135,7 +135,7 @@ def monitor(
         # Before anything is written: a full disk or an unreachable store must not stop the alert.
         webhook.send("drift", f"{path.name} ({choice.uri}): {', '.join(comparison.drifted)}")
         webhook.close()
-    facts = _describe(path, choice, model.columns, current, reference, cfg)
+    facts = _describe_job(path, choice, model.columns, current, reference, cfg)
     workspace = Path(cfg.workspace).expanduser() if cfg.workspace else None
     with RunFolder.claim(Path(cfg.output).expanduser()) as folder:
         with stages("report"):
@@ -174,7 +174,7 @@ class _Model:
     ----------
     choice : ModelChoice
         The model.
-    columns : Columns
+    columns : ColumnRoles
         Roles of the columns of the current rows.
     reference : Reference
         Reference profile of its training.
@@ -185,7 +185,7 @@ class _Model:
     """
 
     choice: ModelChoice
-    columns: Columns
+    columns: ColumnRoles
     reference: Reference
     tokenization: Tokenization
     separator: str | None
@@ -221,7 +221,7 @@ def _load_model(
 
 def _read_rows(
     path: Path, source: Input, model: _Model, cfg: DictConfig, observer: StageObserver
-) -> Current:
+) -> CurrentRows:
     """Return the current rows, or a sample of them, in the order of their time."""
     columns = model.columns
     current = read_current(path, source, columns, cfg.sample, cfg.seed, observer, model.separator)
@@ -277,8 +277,8 @@ def _choose_model(
 
 
 def _check_labels(
-    path: Path, current: Current, reference: Reference, column: str | None, setting: str | None
-) -> Current:
+    path: Path, current: CurrentRows, reference: Reference, column: str | None, setting: str | None
+) -> CurrentRows:
     """Remove the true labels that the model does not know.
 
     Without any known label, the column does not hold labels, and is dropped.
@@ -340,7 +340,7 @@ def _find_unknown(labels: pd.Series, classes: Sequence[str], separator: str | No
 
 def _find_columns(
     path: Path, source: Input, cfg: DictConfig, report: dict[str, Any], choice: ModelChoice
-) -> Columns:
+) -> ColumnRoles:
     """Return the columns: as the user named them, as predict read them, or as in training."""
     text, why = cfg.text_column, ""
     if text is None and report and report["job"].get("text_column") in source.columns:
@@ -352,9 +352,9 @@ def _find_columns(
     return replace(columns, why=why) if why else columns
 
 
-def _describe(
-    path: Path, choice: ModelChoice, columns: Columns, current: Current, reference: Reference,
-    cfg: DictConfig,
+def _describe_job(
+    path: Path, choice: ModelChoice, columns: ColumnRoles, current: CurrentRows,
+    reference: Reference, cfg: DictConfig,
 ) -> dict[str, Any]:  # fmt: skip
     """Return the facts of the job, without its results."""
     return {

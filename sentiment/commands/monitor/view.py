@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from sentiment.commands.monitor.comparison import Comparison
-    from sentiment.commands.monitor.current import Columns
+    from sentiment.commands.monitor.current import ColumnRoles
     from sentiment.commands.monitor.job import MonitoringResult
     from sentiment.commands.monitor.performance import Accuracy
 
@@ -58,7 +58,7 @@ def show_monitoring(result: "MonitoringResult") -> None:
     console.print(f"verdict  {'drift in ' + ', '.join(drifted) if drifted else 'no drift'}")
 
 
-def _describe_columns(columns: "Columns") -> str:
+def _describe_columns(columns: "ColumnRoles") -> str:
     text = f"texts in {columns.text!r} ({columns.why})" if columns.text else "no texts"
     roles = {"labels": columns.label, "times": columns.time}
     return text + "".join(f"; {role} in {name!r}" for role, name in roles.items() if name)

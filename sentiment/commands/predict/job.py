@@ -75,9 +75,9 @@ _FILE_ERRORS = (
     UnfinishedOutputError,
     UnreadableFileError,
 )
-# Seconds between two checkpoints: the work that is lost if the process is killed.
+# Seconds between two checkpoints: a killed process loses the work since the last one.
 _CHECKPOINT = 1.0
-# Only files of up to this size are predicted at the same time, and no more than this number.
+# Number of files that are predicted at the same time, and the maximum size of such a file.
 _MAX_CONCURRENT_FILES, _SMALL_FILE_BYTES = 4, 2**20
 # Length of the excerpt of a rejected row in a message.
 _EXCERPT_CHARS = 60

@@ -43,7 +43,7 @@ class AnchorCheck:
     loss: float
 
     @property
-    def moves(self) -> bool:
+    def becomes_anchor(self) -> bool:
         """True if the challenger is at least as good, so that it becomes the anchor."""
         return self.loss <= ROUNDING
 

@@ -213,7 +213,7 @@ class Decision:
         """Return the number of the version that is the anchor of `version`."""
         if self.live is not None and self.champion and not self.reasons and self.live.judge() < 1:
             return self.champion.tags.get(ANCHOR, self.champion.number)
-        if self.anchor is None or self.reasons or self.anchor.moves:
+        if self.anchor is None or self.reasons or self.anchor.becomes_anchor:
             return version.number
         return self.anchor.version.number
 

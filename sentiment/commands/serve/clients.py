@@ -1,4 +1,4 @@
-"""Time-outs of client connections, and their draining at shutdown.
+"""Timeouts of client connections, and their draining at shutdown.
 
 uvicorn waits forever for a request that never ends and for a client that never reads. At shutdown,
 it closes idle connections at once, even if a request is on its way.
@@ -15,7 +15,7 @@ _POLL_SECONDS = 0.02
 
 
 class SlowClients:
-    """Time-out for connections without progress.
+    """Timeout for connections without progress.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Receiving of requests: method, type and length of the body, and time-outs."""
+"""Receiving of requests: method, type and length of the body, and timeouts."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping

@@ -30,7 +30,7 @@ _REPEAT_SECONDS = 1.0
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server with time-outs for slow clients, which ends if its parent process ends.
+    """A uvicorn server with timeouts for slow clients, which ends if its parent process ends.
 
     Parameters
     ----------

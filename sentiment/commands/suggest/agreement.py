@@ -24,7 +24,7 @@ class Agreement:
         Share of these texts with the same label.
     kappa : float
         Cohen's kappa, the agreement beyond chance: 0 for chance, 1 for full agreement; NaN if both
-        used only one label, the same one.
+        gave the same label to all texts.
     """
 
     labelers: tuple[str, str]

@@ -19,7 +19,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class AnswerFile:
-    """A CSV file of answers, to which rows are appended; the last rows can be removed again.
+    """A CSV file of answers: rows are appended, and the last rows can be removed again.
 
     Each row is written and synced to the disk at once. If a killed process left an incomplete row,
     the next process that opens the file removes it. One process writes a file at a time; its lock

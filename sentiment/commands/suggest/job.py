@@ -1,4 +1,4 @@
-"""Suggest: choose the texts whose labels would help a model most, or help to train the first."""
+"""Suggest: choose the texts to label next, with or without a model."""
 
 import csv
 import time

@@ -11,7 +11,7 @@ from drifting import DEFAULTS
 from sklearn.pipeline import Pipeline
 
 from sentiment.commands.monitor.comparison import Comparison, compare
-from sentiment.commands.monitor.current import Current
+from sentiment.commands.monitor.current import CurrentRows
 from sentiment.commands.monitor.performance import measure_performance
 from sentiment.commands.monitor.tables import list_metrics, make_document
 from sentiment.data.copies import add_keys
@@ -59,13 +59,13 @@ class World:
         )
         return make_reference(self.pipeline, frame["text"], made, self.report, 1)
 
-    def answer(self, frame: pd.DataFrame) -> Current:
+    def answer(self, frame: pd.DataFrame) -> CurrentRows:
         made = evaluate(self.pipeline, frame.fillna({"label": ""}))
         rows = frame[["text", "label"]].reset_index(drop=True)
         rows["prediction"] = made.predicted.astype(str)
-        return Current(rows.assign(probability=made.probabilities.max(axis=1)), len(rows), 0)
+        return CurrentRows(rows.assign(probability=made.probabilities.max(axis=1)), len(rows), 0)
 
-    def compare(self, reference: Reference, current: Current) -> Comparison:
+    def compare(self, reference: Reference, current: CurrentRows) -> Comparison:
         reader = TextReader(find_tokenization(self.pipeline))
         return compare(reference, current, reader, DEFAULTS, 10, SilentObserver())
 
@@ -196,7 +196,7 @@ def test_random_halves_of_the_same_are_quiet(world: World) -> None:
     rng, alarms = np.random.default_rng(11), []
     for _ in range(HALVES):
         one, other = np.array_split(rng.permutation(len(world.answered))[:4000], 2)
-        current = Current(world.answered.iloc[other].reset_index(drop=True), len(other), 0)
+        current = CurrentRows(world.answered.iloc[other].reset_index(drop=True), len(other), 0)
         alarms += [world.compare(world.refer(one), current).drifted]
     assert sum(map(bool, alarms)) <= 1, alarms
 

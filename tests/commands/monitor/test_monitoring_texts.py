@@ -11,8 +11,8 @@ import pytest
 from conftest import write_frame
 
 from sentiment.commands.monitor.current import (
-    Columns,
-    Current,
+    ColumnRoles,
+    CurrentRows,
     find_columns,
     order_rows,
     read_current,
@@ -127,7 +127,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def read(path: Path, columns: Columns | None = None, size: int = 10) -> Current:
+def read(path: Path, columns: ColumnRoles | None = None, size: int = 10) -> CurrentRows:
     source = open_input(path, setting="current")
     columns = columns or find_columns(path, source.columns, None, None, None)
     return read_current(path, source, columns, size, 0, SilentObserver())
@@ -147,17 +147,17 @@ def test_the_columns_that_the_model_learned_from_come_first(tmp_path: Path) -> N
     names = ["text", "label", "summary", "stars", "prediction", "probability"]
     model = ModelChoice("x", tmp_path, "", "", "", text_column="summary", label_column="stars")
     found = find_columns(tmp_path / "x.csv", names, model=model)
-    assert (found, found.why) == (Columns("summary", "stars"), "the model learned from it")
+    assert (found, found.why) == (ColumnRoles("summary", "stars"), "the model learned from it")
     named = find_columns(tmp_path / "x.csv", names, "text", "label", model=model)
-    assert named == Columns("text", "label")
+    assert named == ColumnRoles("text", "label")
     other = replace(model, text_column="body", label_column="grade")
-    assert find_columns(tmp_path / "x.csv", names, model=other) == Columns("text", "label")
+    assert find_columns(tmp_path / "x.csv", names, model=other) == ColumnRoles("text", "label")
 
 
 def test_columns_are_found_or_missed(tmp_path: Path) -> None:
     path, names = tmp_path / "x.csv", list(FRAME)
-    assert find_columns(path, names, None, None, None) == Columns("review", "sentiment")
-    assert find_columns(path, names, None, "id", "id") == Columns("review", "id", "id")
+    assert find_columns(path, names, None, None, None) == ColumnRoles("review", "sentiment")
+    assert find_columns(path, names, None, "id", "id") == ColumnRoles("review", "id", "id")
     with pytest.raises(NoPredictionsError, match="Predict it first: python scripts/predict.py"):
         find_columns(path, ["review", "prediction"], None, None, None)
     for wrong, setting in (("text_column", 2), ("label_column", 3), ("time_column", 4)):
