@@ -1,5 +1,6 @@
 """Base class of all errors."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -60,6 +61,17 @@ def make_clause(reason: str) -> str:
     'disk I/O error'
     """
     return reason.strip().rstrip(".")
+
+
+def mask_numbers(text: str) -> str:
+    """Return `text` with a mark for each number, to compare messages that hold other numbers.
+
+    Examples
+    --------
+    >>> mask_numbers("loss 2e-05 after 12 passes")
+    'loss # after # passes'
+    """
+    return re.sub(r"\d[\d.e+-]*", "#", text)
 
 
 def count_of(number: int, noun: str) -> str:

@@ -1,6 +1,5 @@
 """Warnings of fits: one that comes in many fits of a run is given once."""
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from sklearn.exceptions import FitFailedWarning
+
+from sentiment.errors import mask_numbers
 
 
 @dataclass
@@ -43,7 +44,7 @@ class _Merger:
         if issubclass(category, FitFailedWarning):
             text = abridge_fits(text)
         # Many texts hold a number that differs from fit to fit.
-        key = (re.sub(r"\d[\d.e+-]*", "#", text), category, filename, lineno)
+        key = (mask_numbers(text), category, filename, lineno)
         self._found.setdefault(key, _Found(given, text, (filename, lineno))).fits.add(self.fits)
 
     def give(self) -> None:

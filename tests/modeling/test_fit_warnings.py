@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from pathlib import Path
 
 import pytest
 from conftest import Run
@@ -59,6 +60,21 @@ def test_warnings_that_are_errors_end_the_fit() -> None:
         merging_warnings(),
     ):
         warn_in_fits("loss")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+def test_a_sweep_logs_a_warning_of_its_jobs_once(
+    run_script: Run, tmp_path: Path, launcher: str
+) -> None:
+    words = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram", "tracking=off"]
+    words += ["model=sgd", "model.max_iter=1,2,200", "cv=3", f"hydra/launcher={launcher}"]
+    done = run_script("train", "-m", *words)
+    assert done.returncode == 0, done.stderr
+    assert "in 2 of 3 jobs: ConvergenceWarning: in 4 of 4 fits: Maximum number" in done.stderr
+    assert done.stderr.count("in 4 of 4 fits") == 1  # the run of the best job has other fits
+    [log] = (path.read_text() for path in tmp_path.glob("outputs/sweep/*/0/train.log"))
+    assert "ConvergenceWarning: in 4 of 4 fits: Maximum number" in log
 
 
 @pytest.mark.slow

@@ -4,12 +4,14 @@ import json
 import logging
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sentiment.errors import mask_numbers
 from sentiment.files.control import ASIDE, set_aside
 from sentiment.files.replacing import replace_file
 from sentiment.redaction import redact
@@ -150,6 +152,8 @@ class JobResult:
         Why it failed, in one message that begins with the kind of error; empty if it did not.
     trace : str
         The traceback behind `error`.
+    warnings : list of str
+        Warnings of its fits, without their places in the code.
     """
 
     number: int
@@ -162,9 +166,10 @@ class JobResult:
     metrics: dict[str, float] = field(default_factory=dict)
     error: str = ""
     trace: str = ""
+    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name in ("overrides", "name", "tags", "settings", "error", "trace"):
+        for name in ("overrides", "name", "tags", "settings", "error", "trace", "warnings"):
             object.__setattr__(self, name, _redact(getattr(self, name)))
 
     @property
@@ -197,6 +202,17 @@ def _redact(value: Any) -> Any:
     if isinstance(value, list):
         return [_redact(inner) for inner in value]
     return redact(value) if isinstance(value, str) else value
+
+
+def count_warnings(results: Iterable[JobResult]) -> dict[str, int]:
+    """Return the warnings of jobs, and how many jobs have each; numbers in them may differ."""
+    texts: dict[str, str] = {}
+    jobs: Counter[str] = Counter()
+    for result in results:
+        found = {mask_numbers(text): text for text in result.warnings}
+        texts = found | texts
+        jobs.update(found.keys())
+    return {texts[masked]: number for masked, number in jobs.items()}
 
 
 def write_result(folder: Path, result: JobResult) -> None:
@@ -292,13 +308,17 @@ def _is_moment(value: Any) -> bool:
     return _is_number(value) and isfinite(value)
 
 
+def _lists_text(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
 def _maps_to_text(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
 _CHECKS = {
     "number": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "overrides": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "overrides": _lists_text,
     "started": _is_moment,
     "ended": _is_moment,
     "name": _is_text,
@@ -307,6 +327,7 @@ _CHECKS = {
     "metrics": lambda value: isinstance(value, dict) and all(map(_is_number, value.values())),
     "error": _is_text,
     "trace": _is_text,
+    "warnings": _lists_text,
 }
 
 

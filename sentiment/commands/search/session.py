@@ -1,7 +1,7 @@
 """Session of one process in a sweep: it records and ranks results, and trains the best."""
 
 import contextlib
-import re
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +16,7 @@ from sentiment.commands.search.results import (
     WINNER,
     JobResult,
     PlannedJob,
+    count_warnings,
     estimate_savings,
     read_results,
     write_state,
@@ -30,9 +31,12 @@ from sentiment.errors import (
     SweepStoppedError,
     TrackingStoreError,
     count_of,
+    mask_numbers,
 )
 from sentiment.tracking import SweepRecord
 from sentiment.tracking.recording import record_earlier
+
+log = logging.getLogger(__name__)
 
 # If as many first jobs fail in the same way, the fault is not in their settings.
 FIRST = 3
@@ -76,7 +80,7 @@ class FailurePolicy:
         self._in_a_row = self._in_a_row + 1 if result.error else 0
         if self._first is not None:
             # Messages often hold values that differ from job to job.
-            self._first.append(re.sub(r"\d[\d.e+-]*", "#", result.error))
+            self._first.append(mask_numbers(result.error))
             if len(self._first) == FIRST:
                 errors, self._first = set(self._first), None
                 if len(errors) == 1 and result.error:
@@ -275,8 +279,11 @@ class Session:
         return rank(self.find_others() | self.results, self.objective)
 
     def report_ranking(self) -> None:
-        """Report the ranking at the end of all jobs."""
-        self.observer.on_ranking(self.ranking, self.find_others() | self.results)
+        """Report the ranking at the end of all jobs, and each warning of jobs once."""
+        known = self.find_others() | self.results
+        for text, jobs in count_warnings(known.values()).items():
+            log.warning("in %s of %s: %s", jobs, count_of(len(known), "job"), text)
+        self.observer.on_ranking(self.ranking, known)
 
     @property
     def failed(self) -> list[JobResult]:

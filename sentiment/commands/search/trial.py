@@ -1,7 +1,9 @@
 """One job of a sweep: fit, score and write the result into its folder."""
 
+import logging
 import tempfile
 import time
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +29,8 @@ from sentiment.modeling.fit_warnings import merging_warnings
 from sentiment.modeling.model_files import save_model
 from sentiment.redaction import format_error, protect_process
 from sentiment.tracking.stages import Stages
+
+log = logging.getLogger(__name__)
 
 # Settings of how jobs are run and kept, which do not change their results.
 _HOUSEKEEPING = (
@@ -61,13 +65,18 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
     started = time.time()
     protect_process()  # Hydra's launchers may run it in any process
     settings = {key: str(value) for key, value in list_settings(cfg).items()}
-    try:
-        check_config(cfg)
-        tags, metrics = _try_out(cfg)
-        error, trace = "", ""
-    except Exception as problem:  # any error: the other jobs continue, and it is reported
-        tags, metrics = {}, {}
-        error, trace = describe_error(problem), format_error(problem)
+    # The sweep logs a warning of many jobs once.
+    with warnings.catch_warnings(record=True) as caught:
+        try:
+            check_config(cfg)
+            tags, metrics = _try_out(cfg)
+            error, trace = "", ""
+        except Exception as problem:  # any error: the other jobs continue, and it is reported
+            tags, metrics = {}, {}
+            error, trace = describe_error(problem), format_error(problem)
+    warned = dict.fromkeys(f"{one.category.__name__}: {one.message}" for one in caught)
+    for text in warned:
+        log.info("%s", text)
     number = 0 if job.number is None else job.number
     result = JobResult(
         number=number,
@@ -80,6 +89,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         metrics=metrics,
         error=error,
         trace=trace,
+        warnings=[" ".join(text.split()) for text in warned],
     )
     write_result(job.folder, result)
     return result

@@ -8,6 +8,7 @@ from sweeping import make_result
 
 from sentiment.commands.search.results import (
     JobResult,
+    count_warnings,
     list_lost,
     newest,
     read_result,
@@ -19,11 +20,19 @@ from sentiment.files.control import set_aside
 
 
 def test_a_result_is_read_as_it_was_written(tmp_path: Path) -> None:
-    result = JobResult(3, ["a='ü'"], 1.5, 4.0, "x", {"t": "1"}, {"s": "2"}, {"m": 0.25}, "e", "t")
+    result = JobResult(
+        3, ["a='ü'"], 1.5, 4.0, "x", {"t": "1"}, {"s": "2"}, {"m": 0.25}, "e", "t", ["w"]
+    )
     write_result(tmp_path / "3", result)
     write_result(tmp_path / "12", make_result(12))
     assert read_results(tmp_path) == {3: result, 12: make_result(12)}
     assert result.seconds == 2.5
+
+
+def test_warnings_are_counted_by_job() -> None:
+    warned = [["loss 0.5"], ["scale", "loss 2e-05", "loss 7"], [], ["scale"]]
+    results = [JobResult(n, [], 0, 1, warnings=texts) for n, texts in enumerate(warned)]
+    assert count_warnings(results) == {"loss 0.5": 2, "scale": 2}
 
 
 def test_a_result_that_was_being_written_is_none(tmp_path: Path) -> None:
