@@ -117,9 +117,9 @@ def find_best(cfg: DictConfig) -> BestTrial:
     scores = {o.name: value for o, value in zip(study.objectives, best.values, strict=True)}
     written = None
     if cfg.write is not None:
-        scored = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+        values = ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
         about = (
-            f"The best of {len(study.trials)} trials of the {study.kind} {study.name}: {scored}."
+            f"The best of {len(study.trials)} trials of the {study.kind} {study.name}: {values}."
         )
         written = write_experiment(cfg.write, recipe, about, overwrite=cfg.overwrite)
     return BestTrial(
@@ -159,8 +159,8 @@ def _read_metrics(
     metrics = dict(result.metrics)
     winner = read_winner(study.folder, keep=True)
     if winner is not None and winner.number == best.number:
-        known = read_state(winner.folder / "metrics.json", keep=True) or {}
-        metrics |= {key: value for key, value in known.items() if key.startswith("test/")}
+        final = read_state(winner.folder / "metrics.json", keep=True) or {}
+        metrics |= {key: value for key, value in final.items() if key.startswith("test/")}
     return metrics
 
 
@@ -179,16 +179,16 @@ def _find_neighbors(best: StoredTrial, others: Sequence[StoredTrial]) -> list[Ne
             continue
         changed = [name for name, value in trial.params.items() if value != best.params[name]]
         if len(changed) == 1:
-            name, value = read_setting(changed[0]), str(trial.params[changed[0]])
-            neighbors.append(Neighbor(trial.number, name, value, trial.values[0]))
+            setting, value = read_setting(changed[0]), str(trial.params[changed[0]])
+            neighbors.append(Neighbor(trial.number, setting, value, trial.values[0]))
     return neighbors
 
 
 def _find_front(study: StoredSweep) -> list[tuple[int, list[float]]]:
     if study.optuna is None or len(study.objectives) == 1:
         return []
-    ours = {trial.number for trial in study.trials}
-    front = [t for t in study.optuna.best_trials if t.number in ours]
+    complete = {trial.number for trial in study.trials}
+    front = [t for t in study.optuna.best_trials if t.number in complete]
     measure = study.objectives[0].measure_loss
     front.sort(key=lambda trial: (measure(trial.values[0]), trial.number))
     return [(trial.number, list(trial.values)) for trial in front]

@@ -43,7 +43,7 @@ class Recipe:
     Attributes
     ----------
     overrides : sequence of str
-        The words behind the name of the script.
+        The arguments of the command.
     settings : dict of str to str
         The settings of the trial, by dotted key.
     differences : sequence of str
@@ -73,51 +73,52 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
     result : JobResult, optional
         Its result, if its folder is on this machine.
     """
-    words = None if result is None else read_origin(result.tags)
-    if words is None:
-        words = _borrow_overrides(study, trial)
-    if words is None:
+    overrides = None if result is None else read_origin(result.tags)
+    if overrides is None:
+        overrides = _borrow_overrides(study, trial)
+    if overrides is None:
         return None
-    kept = study.fixed if result is None else result.settings
-    settings = {key: value for key, value in kept.items() if not is_housekeeping(key)}
-    differences = _compare(settings, words)
+    stored = study.fixed if result is None else result.settings
+    settings = {key: value for key, value in stored.items() if not is_housekeeping(key)}
+    differences = _compare(settings, overrides)
     if differences:
-        # A search may fix settings beyond the typed words, and files may have changed since.
-        words += [_write_setting(key, settings[key]) for key in differences if key in settings]
-        differences = _compare(settings, words)
+        # A search may fix settings that nobody typed, and files may have changed since.
+        overrides += [_write_setting(key, settings[key]) for key in differences if key in settings]
+        differences = _compare(settings, overrides)
     if "" not in differences:
-        words += keep_refit(compose("train", words))
-    return Recipe(words, settings, list(differences.values()))
+        overrides += keep_refit(compose("train", overrides))
+    return Recipe(overrides, settings, list(differences.values()))
 
 
 def _borrow_overrides(study: StoredSweep, trial: StoredTrial) -> list[str] | None:
     """Return overrides for a trial that ran elsewhere: those of a local trial, with its values."""
-    here = read_results(study.folder, keep=True)
+    results = read_results(study.folder, keep=True)
     for other in study.trials:
-        words = read_origin(here[other.number].tags) if other.number in here else None
-        if words is not None:
+        is_local = other.number in results
+        overrides = read_origin(results[other.number].tags) if is_local else None
+        if overrides is not None:
             drawn = {find_key(read_setting(name)) for name in [*other.params, *trial.params]}
-            shared = [word for word in words if find_key(word) not in drawn]
+            shared = [word for word in overrides if find_key(word) not in drawn]
             params = {read_setting(name): value for name, value in trial.params.items()}
             return [*shared, *(write_override(key, value) for key, value in params.items())]
     return None
 
 
-def _compare(settings: dict[str, str], words: list[str]) -> dict[str, str]:
-    """Return a line for each of `settings` that a job with the overrides `words` would not have."""
+def _compare(settings: dict[str, str], overrides: list[str]) -> dict[str, str]:
+    """Return a line for each of `settings` that a job with these overrides would not have."""
     try:
-        cfg = compose("train", words)
+        cfg = compose("train", overrides)
     except Exception as error:  # Hydra and OmegaConf have many
         problem = explain_error(error)
         if problem is None:
             raise
         return {"": str(problem)}
-    now = {key: str(value) for key, value in list_settings(cfg).items()}
+    current = {key: str(value) for key, value in list_settings(cfg).items()}
     return {
         key: f"{key} was {write_recorded(value)} and would be "
-        f"{write_recorded(now.get(key, 'nothing'))}"
+        f"{write_recorded(current.get(key, 'nothing'))}"
         for key, value in settings.items()
-        if now.get(key) != value
+        if current.get(key) != value
     }
 
 
@@ -163,7 +164,7 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
             "--config-dir=<folder>, or make a project: sentiment init <folder>."
         )
     path = folder / "experiment" / f"{name}.yaml"
-    if any((one / "experiment" / path.name).exists() for one in list_conf() if one != folder):
+    if any((conf / "experiment" / path.name).exists() for conf in list_conf() if conf != folder):
         raise ConfigError([f"write={name}: there is an experiment of that name; choose another."])
     if path.exists() and not overwrite:
         raise ExperimentExistsError(path)
@@ -186,8 +187,8 @@ def write_experiment(name: str, recipe: Recipe | None, about: str, *, overwrite:
 
 def _check_secrets(overrides: Sequence[str]) -> None:
     """Refuse overrides with a password, since passwords are not stored."""
-    hidden = [word for word in overrides if MASK in word and not is_housekeeping(word)]
-    keys = list(map(find_key, hidden))
+    masked = [word for word in overrides if MASK in word and not is_housekeeping(word)]
+    keys = list(map(find_key, masked))
     if keys:
         raise RecipeError(
             f"the trial had a password in {quote_list(keys)}, and no file keeps it. Search again "
@@ -205,12 +206,12 @@ def describe_experiment(name: str, overrides: Sequence[str], about: str) -> str:
     RecipeError
         One of `overrides` cannot be written in a file.
     """
-    kept = [word for word in overrides if is_within(word, *_KEPT) or not is_housekeeping(word)]
+    recipe = [word for word in overrides if is_within(word, *_KEPT) or not is_housekeeping(word)]
     folders = list_conf()
     bases: list[Any] = []
     choices: dict[str, Any] = {}
     settings = OmegaConf.create()
-    for override in parse_overrides(kept):
+    for override in parse_overrides(recipe):
         key, value = override.key_or_group, override.value()
         if override.is_delete() or override.package is not None:
             raise RecipeError(f"{override.input_line!r} can be typed, but has no place in a file.")
@@ -242,8 +243,8 @@ def _check_experiment(text: str, settings: dict[str, str]) -> None:
         (Path(folder) / "experiment").mkdir()
         name = f"checked_{Path(folder).name}"
         (Path(folder) / "experiment" / f"{name}.yaml").write_text(text, encoding="utf-8")
-        place = f"hydra.searchpath=['file://{folder}']"
-        differences = _compare(settings, [f"experiment={name}", place])
+        search_path = f"hydra.searchpath=['file://{folder}']"
+        differences = _compare(settings, [f"experiment={name}", search_path])
     if differences:
-        shown = "\n".join(f"  - {line}" for line in list(differences.values())[:8])
-        raise RecipeError(f"its settings would not be those of the trial:\n{shown}")
+        lines = "\n".join(f"  - {line}" for line in list(differences.values())[:8])
+        raise RecipeError(f"its settings would not be those of the trial:\n{lines}")

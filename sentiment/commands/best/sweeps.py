@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
-from sentiment.commands.search.results import GRID, newest, read_results, read_state
+from sentiment.commands.search.results import GRID, find_newest, read_results, read_state
 from sentiment.commands.search.studies.folder import STUDY, is_folder_of
 from sentiment.commands.search.studies.storage import list_stored
 from sentiment.commands.search.studies.study import DEFINITION, SAME_AS, STALE, STUDY_ID
@@ -100,17 +100,17 @@ def read_study(name: str, address: str | None, home: Path) -> StoredSweep:
     ConfigError
         The database cannot be used.
     """
-    where = f"'{home / 'studies.journal'}'" if address is None else "the database"
-    stored = _list_studies(address, home)
-    known, _ = newest(name, [*stored])
-    if known is None:
+    place = f"'{home / 'studies.journal'}'" if address is None else "the database"
+    studies = _list_studies(address, home)
+    newest, _ = find_newest(name, [*studies])
+    if newest is None:
         if address is None and (home / name / STUDY).is_file():
             raise StudyLostError(home / name)
         command = suggest_command("train", "-m", "search=<name>")
-        raise StudyNotFoundError(name, where, [*stored], command)
-    study = _read_study(known, stored[known](), home)
+        raise StudyNotFoundError(name, place, [*studies], command)
+    study = _read_study(newest, studies[newest](), home)
     if study is None or not study.trials:
-        raise NoTrialError(known, study.failed if study else 0, study.running if study else 0)
+        raise NoTrialError(newest, study.failed if study else 0, study.running if study else 0)
     return study
 
 
@@ -122,12 +122,12 @@ def read_grid(name: str, home: Path) -> StoredSweep | None:
     NoBestJobError
         No score of it can be compared with another, or there is none.
     """
-    known, _ = newest(name, _list_grids(home))
-    if known is None:
+    newest, _ = find_newest(name, _list_grids(home))
+    if newest is None:
         return None
-    grid = _read_grid(home / known)
+    grid = _read_grid(home / newest)
     if not grid.trials:
-        raise NoBestJobError(known, grid.note or "no job has ended well yet")
+        raise NoBestJobError(newest, grid.note or "no job has ended well yet")
     return grid
 
 
@@ -139,13 +139,13 @@ def list_sweeps(cfg: Any) -> list[StoredSweep]:
     cfg : DictConfig
         As composed from ``conf/best.yaml``.
     """
-    grids, searches = Path(cfg.outputs, "sweep"), Path(cfg.outputs, "search")
+    grid_home, search_home = Path(cfg.outputs, "sweep"), Path(cfg.outputs, "search")
     studies = [
-        _read_study(name, load(), searches)
-        for name, load in _list_studies(cfg.search.storage, searches).items()
+        _read_study(name, load(), search_home)
+        for name, load in _list_studies(cfg.search.storage, search_home).items()
     ]
-    found = [_read_grid(grids / name) for name in _list_grids(grids)]
-    return [*found, *(study for study in studies if study is not None)]
+    grids = [_read_grid(grid_home / name) for name in _list_grids(grid_home)]
+    return [*grids, *(study for study in studies if study is not None)]
 
 
 def _list_studies(address: str | None, home: Path) -> dict[str, Callable[[], Any]]:
@@ -157,12 +157,12 @@ def _read_study(name: str, study: Any, home: Path) -> StoredSweep | None:
     definition = study.user_attrs.get(DEFINITION)
     if definition is None:
         return None
-    every = study.get_trials(deepcopy=False)
-    trials = [trial for trial in every if STALE not in trial.user_attrs]
+    all_trials = study.get_trials(deepcopy=False)
+    trials = [trial for trial in all_trials if STALE not in trial.user_attrs]
     states = [trial.state.name for trial in trials]
     objectives = find_objectives(definition["objectives"])
     folder = home / name
-    if not is_folder_of(folder, study.user_attrs.get(STUDY_ID), every, objectives[0].metric):
+    if not is_folder_of(folder, study.user_attrs.get(STUDY_ID), all_trials, objectives[0].metric):
         folder = home / f"{name} elsewhere"  # the folder of another study with the same name
     complete = [
         StoredTrial(trial.number, dict(trial.params), list(trial.values))
@@ -194,15 +194,15 @@ def _read_grid(folder: Path) -> StoredSweep:
     objectives = find_objectives([str(facts.get("objective", "accuracy"))])
     results = read_results(folder, keep=True)
     ranking = rank(results, objectives[0])
-    words = {
+    overrides = {
         number: {word for word in result.overrides if not is_housekeeping(word)}
         for number, result in results.items()
     }
-    shared = set.intersection(*words.values()) if words else set()
+    shared = set.intersection(*overrides.values()) if overrides else set()
     trials = []
     for place in ranking.places:
         number = place.numbers[0]
-        differing = map(split_override, sorted(words[number] - shared))
+        differing = map(split_override, sorted(overrides[number] - shared))
         params = {parts.prefix + parts.key: parts.value or "" for parts in differing}
         trials.append(StoredTrial(number, params, [place.score], place.std))
     return StoredSweep(

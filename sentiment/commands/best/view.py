@@ -31,13 +31,14 @@ def show_sweeps(sweeps: "list[StoredSweep]") -> None:
         console.print(f"no searches or grids yet: {command}")
         return
     table = Table("name", "kind", "jobs", "failed", "best", "settings", header_style="bold")
-    for one in sweeps:
-        best, words = "none", []
-        for trial in one.trials[:1]:
-            best = f"{one.objectives[0].name} {show_score(trial.values[0], trial.std)}"
-            words = [f"{k}={v}" for k, v in trial.params.items() if not k.startswith("hydra")]
-        settings = fit_settings(words, max(20, console.width - 60))
-        table.add_row(one.name, one.kind, str(one.ended), str(one.failed or ""), best, settings)
+    for sweep in sweeps:
+        best, params = "none", []
+        for trial in sweep.trials[:1]:
+            best = f"{sweep.objectives[0].name} {show_score(trial.values[0], trial.std)}"
+            params = [f"{k}={v}" for k, v in trial.params.items() if not k.startswith("hydra")]
+        settings = fit_settings(params, max(20, console.width - 60))
+        failed = str(sweep.failed or "")
+        table.add_row(sweep.name, sweep.kind, str(sweep.ended), failed, best, settings)
     console.print(table, soft_wrap=False)
     console.print(f"next     {suggest_command('best', f'search={sweeps[-1].name}')}")
 
@@ -56,10 +57,10 @@ def show_best(best: "BestTrial") -> None:
     console.print()
     console.print(f"{study.kind:<8} {study.name}: {_count(best)}")
     name = study.objectives[0].name
-    named = (f"{split}/{name}" for split in ("cv", "validation"))
-    first = next((metric for metric in named if best.metrics.get(metric) == best.score), "")
-    scored = describe_score(first, best.metrics).partition(" ")[2] if first else ""
-    console.print(f"best     #{best.number}: {scores} {scored}".rstrip())
+    keys = (f"{split}/{name}" for split in ("cv", "validation"))
+    metric = next((key for key in keys if best.metrics.get(key) == best.score), "")
+    interval = describe_score(metric, best.metrics).partition(" ")[2] if metric else ""
+    console.print(f"best     #{best.number}: {scores} {interval}".rstrip())
     if study.note:
         console.print(f"note     {study.note}")
     if "validation/accuracy" in best.metrics:
@@ -77,8 +78,8 @@ def show_best(best: "BestTrial") -> None:
     else:
         if best.written is None:  # otherwise the experiment makes the command shorter
             console.print(f"command  {best.recipe.command}")
-        lost = [f"no longer the same: {line}" for line in best.recipe.differences]
-        _print_lines("", lost[:_SHOWN], console.print)
+        changes = [f"no longer the same: {line}" for line in best.recipe.differences]
+        _print_lines("", changes[:_SHOWN], console.print)
     if best.written is not None:
         console.print(f"written  {relate_path(best.written)}")
         console.print(f"next     {suggest_command('train', f'experiment={best.written.stem}')}")
@@ -96,12 +97,12 @@ def _print_lines(title: str, lines: "list[str]", write: "Callable[[str], None]")
 def _count(best: "BestTrial") -> str:
     study = best.study
     counts = [f"{len(study.trials)} trials"]
-    for number, what in (
+    for number, outcome in (
         (study.failed, "failed"),
         (study.repeated, "not run again, being repetitions"),
         (study.running, "running or interrupted"),
     ):
-        counts += [f"{number} {what}"] if number else []
+        counts += [f"{number} {outcome}"] if number else []
     return ", ".join(counts)
 
 
@@ -112,12 +113,12 @@ def _explain(best: "BestTrial") -> "list[str]":
         return ["it is the only trial"]
     number, score = best.second
     margin = best.measure_margin(score)
-    ahead = f"{margin:.4f} ahead of the second, #{number} ({objective.name} {score:.4f})"
+    lead = f"{margin:.4f} ahead of the second, #{number} ({objective.name} {score:.4f})"
     if margin == 0:
-        ahead = f"the first of equals: #{number} has the same {objective.name}"
+        lead = f"the first of equals: #{number} has the same {objective.name}"
     median = best.measure_margin(best.median)
     trials = len(best.study.trials)
-    return [ahead, f"{median:.4f} ahead of the median of {trials} trials ({best.median:.4f})"]
+    return [lead, f"{median:.4f} ahead of the median of {trials} trials ({best.median:.4f})"]
 
 
 def _describe_neighbors(best: "BestTrial") -> "list[str]":

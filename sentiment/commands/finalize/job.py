@@ -121,17 +121,17 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             tracker.fetch_file(run.id, scores_file(split))
     fitting = Fitting(recipe, stages)
     data = fitting.prepare(lambda: prepare_data(make(recipe, "data", "read"), recipe.seed))
-    words = _list_words(run, cfg.refit)
-    _check(run, fitting, words, cfg.refit)
+    overrides = _list_overrides(run, cfg.refit)
+    _check(run, fitting, overrides, cfg.refit)
     with merging_warnings():
         fitting.refit()
         reference = fitting.fit_reference()
     with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
-        tags = _list_tags(run, words, fitting.fitted_on)
+        tags = _list_tags(run, overrides, fitting.fitted_on)
         choices = {k: run.params[k] for k in CHOICES if k in run.params}
         name = f"{_OF_A_REFIT.sub('', run.name)}, refit={fitting.fitted_on}"
         facts = make_facts(name, tags, choices, recipe, fitting)
-        save_settings(folder, recipe, words)
+        save_settings(folder, recipe, overrides)
         facts.audit = save_final(folder, fitting, stages)
         with stages("copy evaluation"):
             for name in (name for name in _EVALUATION if name != FOLDER or reference is None):
@@ -162,13 +162,13 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     )
 
 
-def _read_recipe(cfg: DictConfig, run: StoredRun, recorded: Path) -> DictConfig:
+def _read_recipe(cfg: DictConfig, run: StoredRun, path: Path) -> DictConfig:
     """Return the checked config with which the final model is fitted."""
-    written = DictConfig(OmegaConf.create(recorded.read_text(encoding="utf-8")))
+    recorded = DictConfig(OmegaConf.create(path.read_text(encoding="utf-8")))
     recipe = compose("train")
     for name in _RECIPE:
-        if name in written:
-            recipe[name] = written._get_node(name)
+        if name in recorded:
+            recipe[name] = recorded._get_node(name)
     for name in ("tracking", "outputs", "refit"):
         recipe[name] = cfg[name]
     _forget_counts(recipe.features)
@@ -195,31 +195,33 @@ def _forget_counts(node: DictConfig) -> None:
             _forget_counts(node[name])
 
 
-def _check(run: StoredRun, fitting: Fitting, words: Sequence[str], refit: str) -> None:
+def _check(run: StoredRun, fitting: Fitting, overrides: Sequence[str], refit: str) -> None:
     """Check that the rows are those of the run, and more than its model learned from."""
     data, name = fitting.data, run.tags.get("data", "unknown")
-    again = show_command("train", words)
-    whats = (name, f"{name}, extra columns", f"{name}, unlabelled texts")
-    for tag, what in zip(DIGESTS, whats, strict=True):
-        found, known = data.digests.get(tag, ""), run.tags.get(tag, "")
-        if found != known:
-            raise DataChangedError(run.id, what, known or "unknown", found, data.rows, again)
+    command = show_command("train", overrides)
+    labels = (name, f"{name}, extra columns", f"{name}, unlabelled texts")
+    for tag, label in zip(DIGESTS, labels, strict=True):
+        current, recorded = data.digests.get(tag, ""), run.tags.get(tag, "")
+        if current != recorded:
+            raise DataChangedError(
+                run.id, label, recorded or "unknown", current, data.rows, command
+            )
     before = round(run.metrics.get("rows/fitted", run.metrics.get("rows/train", 0)))
     rows = len(data.gather(FITTED[fitting.fitted_on]))
     if rows <= before:
         raise AlreadyFinalError(run.id, before, rows, refit)
 
 
-def _list_words(run: StoredRun, refit: str) -> list[str]:
+def _list_overrides(run: StoredRun, refit: str) -> list[str]:
     """Return the overrides of a command that trains and refits the model of `run`."""
-    words = [word for word in read_origin(run.tags) or [] if not is_within(word, "refit")]
-    return [*words, f"refit={refit}"]
+    overrides = [word for word in read_origin(run.tags) or [] if not is_within(word, "refit")]
+    return [*overrides, f"refit={refit}"]
 
 
-def _list_tags(run: StoredRun, words: list[str], fitted_on: str) -> dict[str, str]:
+def _list_tags(run: StoredRun, overrides: list[str], fitted_on: str) -> dict[str, str]:
     return {
         "kind": "training",
-        **describe_origin("train", words),
+        **describe_origin("train", overrides),
         **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
         "fitted_on": fitted_on,
         _EVALUATED_RUN: run.tags.get(_EVALUATED_RUN, run.id),

@@ -20,14 +20,14 @@ from sentiment.commands.search.results import (
     JobResult,
     PlannedJob,
     discard_result,
-    newest,
+    find_newest,
     read_results,
     read_state,
     read_winner,
     write_state,
 )
 from sentiment.commands.search.session import FailurePolicy, Session, check_failures
-from sentiment.commands.search.studies.spaces import MOST_POINTS
+from sentiment.commands.search.studies.spaces import MAX_POINTS
 from sentiment.commands.search.trial import (
     describe_left_out,
     find_unlearnable,
@@ -43,9 +43,9 @@ from sentiment.redaction import redact
 
 # Whether everything in the folder of a grid is recorded in the tracking store.
 _COMPLETE = "is_recorded"
-# Data are read before the first job to find classes that are too small, and again by their jobs. Of
-# more data, such as many samples of one table, that would be a long wait.
-_MOST_READ = 10
+# Data are read before the first job to find classes that are too small, and again by their jobs.
+# For more data sets, such as many samples of one table, that would be a long wait.
+_MAX_DATA_SETS = 10
 
 
 def check_values(overrides: Sequence[Override]) -> None:
@@ -69,9 +69,9 @@ def check_values(overrides: Sequence[Override]) -> None:
                 problems.append(f"{override.input_line}: there is no value in this range.")
         elif isinstance(value, ChoiceSweep):
             jobs *= len(value.list)
-    if jobs > MOST_POINTS:
+    if jobs > MAX_POINTS:
         problems.append(
-            f"this grid has {jobs:,} jobs; expected at most {MOST_POINTS:,}. List fewer values, or "
+            f"this grid has {jobs:,} jobs; expected at most {MAX_POINTS:,}. List fewer values, or "
             "let a search choose among them: search=<name> search.n_trials=100."
         )
     if problems:
@@ -89,16 +89,16 @@ def list_points(overrides: Sequence[Override]) -> list[list[str]]:
         There are values that cannot be listed, or too many.
     """
     check_values(overrides)
-    words: dict[str, list[str]] = {}
+    choices: dict[str, list[str]] = {}
     for override in overrides:
         key = override.get_key_element()
         if override.is_sweep_override():
-            words[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+            choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         elif override.is_delete():
-            words[key] = [str(override.input_line)]
+            choices[key] = [str(override.input_line)]
         else:
-            words[key] = [f"{key}={override.get_value_element_as_str()}"]
-    return [list(point) for point in itertools.product(*words.values())]
+            choices[key] = [f"{key}={override.get_value_element_as_str()}"]
+    return [list(point) for point in itertools.product(*choices.values())]
 
 
 def count_range(swept: RangeSweep) -> int:
@@ -130,11 +130,11 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
     (objective,) = find_objectives([cfg.optimize])
     points, notes = _leave_out(points, jobs)
     home = Path(cfg.outputs).resolve() / "sweep"
-    name = _name_grid(cfg, points)
-    known, following = newest(name, [path.name for path in home.glob("*") if path.is_dir()])
-    if known is None or cfg.search.fresh or not _can_resume(hydra, home / known, points, objective):
-        known = following
-    folder = home / known
+    taken = [path.name for path in home.glob("*") if path.is_dir()]
+    newest, following = find_newest(_name_grid(cfg, points), taken)
+    folder = home / (newest or following)
+    if cfg.search.fresh or not _can_resume(hydra, folder, points, objective):
+        folder = home / following
     folder.mkdir(parents=True, exist_ok=True)
     with hold_folder(folder):
         _run(hydra, points, objective, folder, notes)
@@ -157,34 +157,39 @@ def _leave_out(
     SentimentError
         Data cannot be read, or are not enough for any job.
     """
-    of_data: dict[str, list[tuple[Sequence[str], DictConfig]]] = {}
-    for words, cfg in jobs:
-        described = OmegaConf.to_yaml(cfg.data, resolve=True, sort_keys=True)
-        of_data.setdefault(described, []).append((words, cfg))
-    if len(of_data) > _MOST_READ:
+    jobs_by_data: dict[str, list[tuple[Sequence[str], DictConfig]]] = {}
+    for overrides, cfg in jobs:
+        settings = OmegaConf.to_yaml(cfg.data, resolve=True, sort_keys=True)
+        jobs_by_data.setdefault(settings, []).append((overrides, cfg))
+    if len(jobs_by_data) > _MAX_DATA_SETS:
         return [*points], []
     shared = set(points[0]).intersection(*points)
     left_out: dict[tuple[str, ...], dict[str, str]] = {}
     reasons: dict[str, str] = {}
     problems: list[str] = []
-    for group in of_data.values():
-        own = " ".join(word for word in _name_data(group[0][0]) if word not in shared)
+    for group in jobs_by_data.values():
+        data = " ".join(word for word in _select_data(group[0][0]) if word not in shared)
         try:
-            found = find_unlearnable(group)
+            unlearnable = find_unlearnable(group)
         except ConfigError as error:
-            problems += [f"{own}: {one}" if own else one for one in error.problems]
+            problems += [f"{data}: {problem}" if data else problem for problem in error.problems]
             continue
-        left_out |= {_name_data(words): found for words, _ in group}
-        reasons |= {f"{word} on {own}" if own else word: why for word, why in found.items()}
+        left_out |= {_select_data(overrides): unlearnable for overrides, _ in group}
+        reasons |= {
+            f"{override} on {data}" if data else override: reason
+            for override, reason in unlearnable.items()
+        }
     if problems:
         raise ConfigError(problems)
-    kept = [p for p in points if left_out.get(_name_data(p), {}).keys().isdisjoint(p)]
-    return kept, describe_left_out(reasons)
+    learnable = [
+        point for point in points if left_out.get(_select_data(point), {}).keys().isdisjoint(point)
+    ]
+    return learnable, describe_left_out(reasons)
 
 
-def _name_data(words: Iterable[str]) -> tuple[str, ...]:
+def _select_data(overrides: Iterable[str]) -> tuple[str, ...]:
     """Return the overrides that determine the data of a job."""
-    return tuple(word for word in words if is_within(word, "data", "experiment"))
+    return tuple(word for word in overrides if is_within(word, "data", "experiment"))
 
 
 def _run(
@@ -213,14 +218,14 @@ def _run(
     session.begin()
     for line in notes:
         session.observer.on_note(line)
-    left = [
+    pending = [
         PlannedJob(number, point)
         for number, point in enumerate(points)
         if number not in session.results
     ]
     runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
     with session.keeping(hydra.suggest_resuming()):
-        runner.run(partial(next, iter(left), None))
+        runner.run(partial(next, iter(pending), None))
         session.report_ranking()
         best, winner = session.ranking.winner, read_winner(folder)
         if best is not None and (winner is None or winner.number != best):
@@ -242,8 +247,8 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
 def _name_grid(cfg: DictConfig, points: Sequence[Sequence[str]]) -> str:
     """Return a name of the grid, the same for the same jobs however they are run."""
-    asked = [[redact(word) for word in point if not is_housekeeping(word)] for point in points]
-    identity = json.dumps([list_settings(cfg), cfg.optimize, asked], default=str)
+    shown = [[redact(word) for word in point if not is_housekeeping(word)] for point in points]
+    identity = json.dumps([list_settings(cfg), cfg.optimize, shown], default=str)
     return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
@@ -251,26 +256,27 @@ def _can_resume(
     hydra: HydraSweep, folder: Path, points: Sequence[Sequence[str]], objective: Objective
 ) -> bool:
     """Return whether the grid is incomplete and its data have not changed."""
-    good = [result for result in read_results(folder).values() if not result.error]
-    winner = rank({result.number: result for result in good}, objective).winner
+    succeeded = [result for result in read_results(folder).values() if not result.error]
+    winner = rank({result.number: result for result in succeeded}, objective).winner
     is_trained = winner is None or read_winner(folder) is not None
     # Earlier versions did not keep whether the store has everything.
     is_recorded = (read_state(folder / GRID) or {}).get(_COMPLETE, True)
-    if len(good) == len(points) and is_trained and is_recorded:
+    if len(succeeded) == len(points) and is_trained and is_recorded:
         return False
-    known: dict[str, dict[str, str]] = {}
+    digests: dict[str, dict[str, str]] = {}
     return all(
-        _read_digests(hydra, result, points[result.number], known)
+        _read_digests(hydra, result, points[result.number], digests)
         == {tag: result.tags[tag] for tag in DIGESTS if tag in result.tags}
-        for result in good
+        for result in succeeded
     )
 
 
 def _read_digests(
-    hydra: HydraSweep, result: JobResult, point: Sequence[str], known: dict[str, dict[str, str]]
+    hydra: HydraSweep, result: JobResult, point: Sequence[str], cache: dict[str, dict[str, str]]
 ) -> dict[str, str]:
+    """Return the digests of the data of a job as they are now, read once for the same settings."""
     data = {k: v for k, v in result.settings.items() if is_within(k, "data", "seed")}
     key = json.dumps(data, sort_keys=True)
-    if key not in known:
-        known[key] = read_data(hydra.compose(point)[0]).digests
-    return known[key]
+    if key not in cache:
+        cache[key] = read_data(hydra.compose(point)[0]).digests
+    return cache[key]

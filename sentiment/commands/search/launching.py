@@ -45,7 +45,7 @@ from sentiment.tracking import SweepRecord
 # of a batch, and few enough that a search learns from one batch to the next.
 _QUEUED = 16
 _POLL = 0.1  # seconds between two looks for results of jobs that run elsewhere
-_MOST_KEPT = 1000  # configs of checked jobs; one takes 46 kB
+_MAX_RETURNED = 1000  # configs of checked jobs; one takes 46 kB
 
 
 @dataclass(frozen=True)
@@ -96,23 +96,24 @@ class HydraSweep:
         problems: dict[str, None] = {}
         checked: list[tuple[Sequence[str], DictConfig]] = []
         seen: set[tuple[frozenset[str], str]] = set()
-        for words in jobs:
-            chosen = frozenset(word for word in words if find_key(word) in groups)
-            pairs = {(chosen, word) for word in ("", *words)}
+        for overrides in jobs:
+            chosen = frozenset(word for word in overrides if find_key(word) in groups)
+            pairs = {(chosen, word) for word in ("", *overrides)}
             if pairs <= seen:
                 continue
             seen |= pairs
             try:
-                cfg = self.compose(words)[0]
+                cfg = self.compose(overrides)[0]
                 check_config(cfg)
-                if len(checked) < _MOST_KEPT:
-                    checked.append((words, cfg))
+                if len(checked) < _MAX_RETURNED:
+                    checked.append((overrides, cfg))
             except Exception as error:  # Hydra and OmegaConf have many
-                known = explain_error(error)
-                if known is None:
+                mistake = explain_error(error)
+                if mistake is None:
                     raise
-                found = known.problems if isinstance(known, ConfigError) else [str(known)]
-                problems |= dict.fromkeys(found)
+                problems |= dict.fromkeys(
+                    mistake.problems if isinstance(mistake, ConfigError) else [str(mistake)]
+                )
         if problems:
             raise ConfigError([*problems])
         return checked
@@ -138,9 +139,9 @@ class HydraSweep:
     def list_typed(self) -> list[str]:
         """Return the typed overrides, redacted, without ``search.fresh``."""
         typed = self.config.hydra.overrides
-        words = [*list_typed(typed.task), *list_typed(typed.hydra)]
+        overrides = [*list_typed(typed.task), *list_typed(typed.hydra)]
         hidden = ("search.fresh", "hydra.mode")
-        return [redact(word) for word in words if not is_within(word, *hidden)]
+        return [redact(word) for word in overrides if not is_within(word, *hidden)]
 
     def open_record(self, name: str, earlier: str | None, **tags: str) -> SweepRecord:
         """Return the tracked run of the sweep: `earlier`, or a new one of this name if it is None.
@@ -184,8 +185,8 @@ class HydraSweep:
             self.launcher.launch_each(next_job)
             return
         # submitit pickles the config of each job, whose passwords nobody else may read.
-        if pickles := self.config.hydra.launcher.get("submitit_folder"):
-            Path(str(pickles).partition("%")[0]).mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder := self.config.hydra.launcher.get("submitit_folder"):
+            Path(str(folder).partition("%")[0]).mkdir(mode=0o700, parents=True, exist_ok=True)
         while jobs := list(islice(iter(next_job, None), self._batch)):
             self.launcher.launch([overrides for _, overrides in jobs], jobs[0][0])
 
@@ -237,12 +238,12 @@ class JobRunner:
         Exception
             Whatever `next_job` or `on_result` raised.
         """
-        left: list[PlannedJob] = []
+        postponed: list[PlannedJob] = []
         while True:
             problem, begun = None, time.time()
             with self._collecting() as problems, keeping_interrupts():
                 try:
-                    self._launch(partial(self._next_job, left, next_job, problems))
+                    self._launch(partial(self._next_job, postponed, next_job, problems))
                 except Exception as error:  # of the launcher: the jobs report their own
                     problem = error
             pending = self._pending
@@ -253,18 +254,20 @@ class JobRunner:
             if faulty:
                 failed = faulty
             elif lost or problem is None or isinstance(problem, BrokenExecutor):
-                why = RuntimeError(f"the job ended without a result ({problem or 'no error'})")
-                failed = dict.fromkeys((job.number for job in lost or pending.values()), why)
+                no_result = RuntimeError(
+                    f"the job ended without a result ({problem or 'no error'})"
+                )
+                failed = dict.fromkeys((job.number for job in lost or pending.values()), no_result)
             else:
                 raise problem
             for number, reason in failed.items():
                 self._on_result(self._fail(pending.pop(number), begun, reason))
-            left += pending.values()
+            postponed += pending.values()
             pending.clear()
 
     def _next_job(
         self,
-        left: list[PlannedJob],
+        postponed: list[PlannedJob],
         next_job: Callable[[], PlannedJob | None],
         problems: list[BaseException],
     ) -> tuple[int, list[str]] | None:
@@ -273,7 +276,7 @@ class JobRunner:
             self._collect()
             if problems:
                 return None
-            job = left.pop(0) if left else next_job()
+            job = postponed.pop(0) if postponed else next_job()
         except Exception as error:
             problems.append(error)
             return None
@@ -333,12 +336,12 @@ class JobRunner:
 
         Yields the list of errors that this met so far; the first one is raised at the end.
         """
-        over = threading.Event()
+        is_over = threading.Event()
         problems: list[BaseException] = []
 
         def follow() -> None:
             try:
-                while not over.wait(_POLL):
+                while not is_over.wait(_POLL):
                     self._collect()
                     self._on_wait()
             except BaseException as error:
@@ -349,7 +352,7 @@ class JobRunner:
         try:
             yield problems
         finally:
-            over.set()
+            is_over.set()
             thread.join()
             if not problems:
                 self._collect()

@@ -45,12 +45,12 @@ def find_objectives(names: Sequence[str]) -> list[Objective]:
     ConfigError
         There is no such metric, or none was named.
     """
-    known = [*METRICS, *COSTS]
+    metrics = [*METRICS, *COSTS]
     problems = [
-        f"there is no metric {name!r} to optimize.{suggest(name, known)} "
+        f"there is no metric {name!r} to optimize.{suggest(name, metrics)} "
         f"Expected {describe_expected(COSTS)}."
         for name in names
-        if name not in known
+        if name not in metrics
     ]
     if not names:
         problems = ["search.objectives is empty; name a metric, such as accuracy."]
@@ -137,23 +137,23 @@ def rank(results: Mapping[int, JobResult], objective: Objective) -> Ranking:
     varied = {key for key in _list_data_settings(scored) if len(_list_values(scored, key)) > 1}
     if varied - {_SEED, _LIMIT}:
         keys = quote_list(sorted(varied - {_SEED, _LIMIT}))
-        why = f"the jobs were scored on different rows, since they differ in {keys}"
-        return Ranking([], f"{why}: their scores cannot be compared, and none is the best")
+        reason = f"the jobs were scored on different rows, since they differ in {keys}"
+        return Ranking([], f"{reason}: their scores cannot be compared, and none is the best")
     notes = []
-    kept = _keep_largest(scored)
-    if len(kept) < len(scored):
-        fewer = count_of(len(scored) - len(kept), "job")
-        notes.append(f"left out: {fewer} on fewer rows ({_LIMIT}), which cannot be compared")
-    if len(_list_rows(kept)) == 1:
-        places = [_place([number], kept, objective) for number in kept]
+    comparable = _keep_largest(scored)
+    if len(comparable) < len(scored):
+        jobs = count_of(len(scored) - len(comparable), "job")
+        notes.append(f"left out: {jobs} on fewer rows ({_LIMIT}), which cannot be compared")
+    if len(_list_rows(comparable)) == 1:
+        places = [_place([number], comparable, objective) for number in comparable]
         return Ranking(_sort(places, objective), "; ".join(notes))
-    seeds = {result.settings.get(_SEED) for result in kept.values()}
-    if len(_list_rows(kept)) > len(seeds):
+    seeds = {result.settings.get(_SEED) for result in comparable.values()}
+    if len(_list_rows(comparable)) > len(seeds):
         return Ranking([], "the data changed while the sweep ran: no score can be compared")
-    places = _average(kept, objective)
+    places = _average(comparable, objective)
     averaged = f"scores are means over {len(seeds)} seeds"
     notes.append(f"{averaged}, since each seed scores other rows")
-    unfinished = len(kept) - len(seeds) * len(places)
+    unfinished = len(comparable) - len(seeds) * len(places)
     if unfinished:
         notes.append(f"left out: {count_of(unfinished, 'job')} without a score for every seed")
     return Ranking(_sort(places, objective), "; ".join(notes))
@@ -173,11 +173,11 @@ def _average(results: Mapping[int, JobResult], objective: Objective) -> list[Pla
     ignored = {_SEED, _LIMIT, *_list_followers(results)}
     by_setting: dict[tuple[tuple[str, str], ...], dict[str | None, int]] = {}
     for number, result in results.items():
-        rest = {k: v for k, v in result.settings.items() if k not in ignored}
-        jobs = by_setting.setdefault(tuple(sorted(rest.items())), {})
+        settings = {k: v for k, v in result.settings.items() if k not in ignored}
+        jobs = by_setting.setdefault(tuple(sorted(settings.items())), {})
         jobs.setdefault(result.settings.get(_SEED), number)
-    whole = [jobs for jobs in by_setting.values() if jobs.keys() == seeds]
-    return [_place(list(jobs.values()), results, objective) for jobs in whole]
+    complete = [jobs for jobs in by_setting.values() if jobs.keys() == seeds]
+    return [_place(list(jobs.values()), results, objective) for jobs in complete]
 
 
 def _list_followers(results: Mapping[int, JobResult]) -> set[str]:
@@ -188,7 +188,8 @@ def _list_followers(results: Mapping[int, JobResult]) -> set[str]:
         for key in keys
         if key.endswith("random_state")
         and all(
-            one.settings.get(key) in (None, one.settings.get(_SEED)) for one in results.values()
+            result.settings.get(key) in (None, result.settings.get(_SEED))
+            for result in results.values()
         )
     }
 
@@ -222,8 +223,8 @@ def _list_values(results: Mapping[int, JobResult], key: str) -> set[str | None]:
     return {result.settings.get(key) for result in results.values()}
 
 
-def _read_limit(written: str | None) -> float:
-    return float(written) if written and written.isdecimal() else inf
+def _read_limit(limit: str | None) -> float:
+    return float(limit) if limit and limit.isdecimal() else inf
 
 
 def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objective: str) -> str:
@@ -232,5 +233,5 @@ def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objecti
     metric = result.find_metric(f"validation/{objective}")
     if place.std is not None or metric not in result.metrics:
         return ""
-    shown = describe_score(metric, result.metrics)
-    return f"best #{place.numbers[0]}: {shown}" if "interval" in shown else ""
+    score = describe_score(metric, result.metrics)
+    return f"best #{place.numbers[0]}: {score}" if "interval" in score else ""

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ _COUNTED = ("analyzer", "lowercase", "ngram_range", "stop_words", "strip_accents
 def write_state(path: Path, facts: Mapping[str, Any]) -> None:
     """Write `facts` as JSON with a checksum; `path` holds all of them or is left as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = json.dumps({**facts, _CHECKSUM: _sum(facts)}, indent=2) + "\n"
+    content = json.dumps({**facts, _CHECKSUM: _compute_checksum(facts)}, indent=2) + "\n"
     # It quotes settings and errors, which other users must not read.
     replace_file(path, content.encode(), durable=True, mode=0o600)
 
@@ -81,13 +81,13 @@ def _check(content: bytes) -> tuple[str, dict[str, Any]]:
     if not isinstance(facts, dict):
         return "it is not a JSON object", {}
     # Files of earlier versions have no checksum; their readers check the types.
-    found = facts.pop(_CHECKSUM, None)
-    if found is not None and found != _sum(facts):
-        return "its checksum is another one", {}
+    checksum = facts.pop(_CHECKSUM, None)
+    if checksum is not None and checksum != _compute_checksum(facts):
+        return "its checksum does not match", {}
     return "", facts
 
 
-def _sum(facts: Mapping[str, Any]) -> str:
+def _compute_checksum(facts: Mapping[str, Any]) -> str:
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     return f"{zlib.crc32(canonical.encode()):08x}"
 
@@ -97,21 +97,21 @@ def _was_set_aside(path: Path) -> bool:
     return not path.exists() and path.with_name(f"{path.name}{ASIDE}").exists()
 
 
-def newest(name: str, known: list[str]) -> tuple[str | None, str]:
-    """Return the newest of the `known` names of sweeps called `name`, and the next free name.
+def find_newest(name: str, taken: list[str]) -> tuple[str | None, str]:
+    """Return the newest of the `taken` names of sweeps called `name`, and the next free name.
 
     The second study called ``svm`` is ``svm~2``.
     """
-    numbers = [int(k.rpartition(_NEWEST)[2]) for k in known if _is_later(k, name)]
+    numbers = [int(other.rpartition(_NEWEST)[2]) for other in taken if _is_later(other, name)]
     if numbers:
         last = max(numbers)
         return f"{name}{_NEWEST}{last}", f"{name}{_NEWEST}{last + 1}"
-    return (name, f"{name}{_NEWEST}2") if name in known else (None, name)
+    return (name, f"{name}{_NEWEST}2") if name in taken else (None, name)
 
 
-def _is_later(known: str, name: str) -> bool:
-    base, mark, number = known.rpartition(_NEWEST)
-    return base == name and bool(mark) and number.isdecimal()
+def _is_later(other: str, name: str) -> bool:
+    base, separator, number = other.rpartition(_NEWEST)
+    return base == name and bool(separator) and number.isdecimal()
 
 
 @dataclass(frozen=True)
@@ -183,8 +183,8 @@ class JobResult:
         Cross-validation scores the training and validation rows, which are more than the validation
         rows alone.
         """
-        in_turn = cross_validated(metric)
-        return in_turn if in_turn in self.metrics else metric
+        of_folds = cross_validated(metric)
+        return of_folds if of_folds in self.metrics else metric
 
     def read_score(self, metric: str) -> float:
         """Return the value of the metric that `find_metric` finds, NaN if there is none."""
@@ -242,25 +242,25 @@ def read_result(folder: Path, *, keep: bool = False) -> JobResult | None:
     problem = _find_problem(facts, folder.name)
     if not problem:
         return JobResult(**facts)
-    aside = "ignored" if keep else f"renamed to '{set_aside(path).name}'"
-    log.warning("'%s' is damaged (%s) and is %s", path, problem, aside)
+    outcome = "ignored" if keep else f"renamed to '{set_aside(path).name}'"
+    log.warning("'%s' is damaged (%s) and is %s", path, problem, outcome)
     return None
 
 
 def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
     """Return the undamaged results of all finished jobs of the sweep in `folder`, by number."""
-    homes = [
+    folders = [
         path.parent for path in folder.glob(f"[0-9]*/{_RESULT}") if path.parent.name.isdecimal()
     ]
-    homes.sort(key=lambda home: int(home.name))
-    found = (read_result(home, keep=keep) for home in homes)
-    return {result.number: result for result in found if result is not None}
+    folders.sort(key=lambda path: int(path.name))
+    results = (read_result(path, keep=keep) for path in folders)
+    return {result.number: result for result in results if result is not None}
 
 
 def list_lost(folder: Path) -> list[int]:
     """Return the numbers of the jobs whose results were damaged."""
-    homes = [path.parent for path in folder.glob(f"[0-9]*/{_RESULT}.*")]
-    return sorted({int(home.name) for home in homes if _was_set_aside(home / _RESULT)})
+    folders = [path.parent for path in folder.glob(f"[0-9]*/{_RESULT}.*")]
+    return sorted({int(path.name) for path in folders if _was_set_aside(path / _RESULT)})
 
 
 class Winner(NamedTuple):
@@ -275,25 +275,24 @@ def read_winner(folder: Path, *, keep: bool = False) -> Winner | None:
     """Return the winner of the sweep in `folder`, or None if none was trained in full."""
     path = folder / WINNER / "job.json"
     facts = read_state(path, keep=keep) or {}
-    number, inside = facts.get("number"), str(facts.get("folder", "."))
-    home = path.parent / Path(inside).name
-    if not isinstance(number, int) or not (home / "metrics.json").is_file():
+    number, name = facts.get("number"), Path(str(facts.get("folder", "."))).name
+    if not isinstance(number, int) or not (path.parent / name / "metrics.json").is_file():
         return None
-    return Winner(number, home, facts.get("run"))
+    return Winner(number, path.parent / name, facts.get("run"))
 
 
-def _find_problem(facts: dict[str, Any], name: str) -> str:
+def _find_problem(facts: dict[str, Any], number: str) -> str:
     """Return what is wrong with the fields of a result, "" if nothing is."""
-    for one in fields(JobResult):
-        if one.name not in facts and one.name in ("number", "overrides", "started", "ended"):
-            return f"it has no {one.name!r}"
+    for name in _REQUIRED:
+        if name not in facts:
+            return f"it has no {name!r}"
     unknown = sorted(facts.keys() - _CHECKS.keys())
     if unknown:
         return f"it has an unknown field {unknown[0]!r}"
     wrong = sorted(key for key, value in facts.items() if not _CHECKS[key](value))
     if wrong:
         return f"{wrong[0]!r} is of another type"
-    return "" if str(facts["number"]) == name else f"it is of job {facts['number']}"
+    return "" if str(facts["number"]) == number else f"it is of job {facts['number']}"
 
 
 def _is_number(value: object) -> bool:
@@ -316,6 +315,7 @@ def _maps_to_text(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_text, value.values()))
 
 
+_REQUIRED = ("number", "overrides", "started", "ended")
 _CHECKS = {
     "number": lambda value: isinstance(value, int) and not isinstance(value, bool),
     "overrides": _lists_text,
@@ -341,9 +341,9 @@ def estimate_savings(results: Iterable[JobResult]) -> tuple[int, float]:
     groups: dict[tuple[tuple[str, str], ...], list[float]] = {}
     for result in results:
         if _COUNTING in result.metrics:
-            parts = sorted(result.settings.items())
-            key = tuple(part for part in parts if part[0].rpartition(".")[2] in _COUNTED)
+            settings = sorted(result.settings.items())
+            key = tuple(item for item in settings if item[0].rpartition(".")[2] in _COUNTED)
             groups.setdefault(key, []).append(result.metrics[_COUNTING])
-    found = sum(len(seconds) - 1 for seconds in groups.values())
+    jobs = sum(len(seconds) - 1 for seconds in groups.values())
     saved = sum(max(seconds) * len(seconds) - sum(seconds) for seconds in groups.values())
-    return found, saved
+    return jobs, saved

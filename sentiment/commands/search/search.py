@@ -140,17 +140,17 @@ def _recover(study: Study, session: Session) -> list[PlannedJob]:
 
     Interrupted trials are enqueued in the study. Those whose results were damaged are returned.
     """
-    alone = not study.find_others()
-    session.begin(alone=alone)
-    again = study.recover(session.results)
-    if again:
-        was = "was interrupted and runs" if len(again) == 1 else "were interrupted and run"
-        session.observer.on_note(f"{count_of(len(again), 'trial')} {was} again")
-    damaged = study.plan_again(list_lost(session.folder)) if alone else []
+    is_alone = not study.find_others()
+    session.begin(alone=is_alone)
+    interrupted = study.recover(session.results)
+    if interrupted:
+        is_one = len(interrupted) == 1
+        what = "was interrupted and runs" if is_one else "were interrupted and run"
+        session.observer.on_note(f"{count_of(len(interrupted), 'trial')} {what} again")
+    damaged = study.plan_again(list_lost(session.folder)) if is_alone else []
     if damaged:
-        what = (
-            "result was damaged and runs" if len(damaged) == 1 else "results were damaged and run"
-        )
+        is_one = len(damaged) == 1
+        what = "result was damaged and runs" if is_one else "results were damaged and run"
         session.observer.on_note(f"{count_of(len(damaged), 'trial')} whose {what} again")
     return damaged
 

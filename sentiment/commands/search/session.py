@@ -65,7 +65,7 @@ class FailurePolicy:
     """
 
     def __init__(self, most_in_a_row: int, *, fresh: bool) -> None:
-        self._most = most_in_a_row
+        self._max_in_a_row = most_in_a_row
         self._in_a_row = 0
         self._first: list[str] | None = [] if fresh else None
 
@@ -84,12 +84,12 @@ class FailurePolicy:
             if len(self._first) == FIRST:
                 errors, self._first = set(self._first), None
                 if len(errors) == 1 and result.error:
-                    why = f"the first {FIRST} jobs failed in the same way"
-                    raise SweepStoppedError(why, result.error)
-        if self._in_a_row > self._most:
+                    reason = f"the first {FIRST} jobs failed in the same way"
+                    raise SweepStoppedError(reason, result.error)
+        if self._in_a_row > self._max_in_a_row:
             in_a_row = " in a row" * (self._in_a_row > 1)
-            why = f"{count_of(self._in_a_row, 'job')}{in_a_row} failed"
-            raise SweepStoppedError(why, result.error)
+            reason = f"{count_of(self._in_a_row, 'job')}{in_a_row} failed"
+            raise SweepStoppedError(reason, result.error)
 
 
 @dataclass(frozen=True)
@@ -254,10 +254,11 @@ class Session:
         """
         self.results = read_results(self.folder)
         now = time.time()
-        left = {n: r for n, r in self.results.items() if alone or now - r.ended > _RECORDING}
-        self._recorder.begin(left, self._measure_progress())
-        done = len(self.results)
-        self.observer.on_sweep(self.name, self.shared, self.total, done, self.objective)
+        ended = {n: r for n, r in self.results.items() if alone or now - r.ended > _RECORDING}
+        self._recorder.begin(ended, self._measure_progress())
+        self.observer.on_sweep(
+            self.name, self.shared, self.total, len(self.results), self.objective
+        )
 
     def take(self, result: JobResult) -> None:
         """Take the result of a job that has just ended.
@@ -291,15 +292,15 @@ class Session:
         return [result for _, result in sorted(self.results.items()) if result.error]
 
     def _measure_progress(self) -> Progress:
-        known = self.find_others() | self.results
-        places = rank(known, self.objective).places
+        results = self.find_others() | self.results
+        places = rank(results, self.objective).places
         if not places:
             return Progress()
-        best = known[places[0].numbers[0]]
+        best = results[places[0].numbers[0]]
         metric = best.find_metric(self.objective.metric)
         return Progress(
             {"best.job": str(best.number), "best.overrides": " ".join(best.overrides)},
-            {f"best/{metric}": places[0].score, "jobs/done": float(len(known))},
+            {f"best/{metric}": places[0].score, "jobs/done": float(len(results))},
         )
 
     @contextmanager
@@ -317,24 +318,24 @@ class Session:
             yield
             self._recorder.finish(self._measure_progress())
             self.record.end(complete=True)
-            found, saved = estimate_savings(self.results.values())
-            if saved >= 1:
+            jobs, seconds = estimate_savings(self.results.values())
+            if seconds >= 1:
                 self.observer.on_note(
-                    f"counts were made once and read by {count_of(found, 'job')}, which "
-                    f"saved {saved:,.0f} s"
+                    f"counts were made once and read by {count_of(jobs, 'job')}, which saved "
+                    f"{seconds:,.0f} s"
                 )
         except BaseException as error:
             self._recorder.abandon()
             # The folders may hold results that this process has not taken yet.
-            kept = len(read_results(self.folder))
+            jobs = len(read_results(self.folder))
             if isinstance(error, KeyboardInterrupt):
                 raise KeyboardInterrupt(
-                    f"stopped: {kept} of {self.total} jobs are kept. Resume with: {command}"
+                    f"stopped: {jobs} of {self.total} jobs are kept. Resume with: {command}"
                 ) from error
             if isinstance(error, TrackingStoreError):
-                trained = isinstance(error, RunNotRecordedError)
+                is_trained = isinstance(error, RunNotRecordedError)
                 raise SweepNotRecordedError(
-                    error, self.folder, (kept, self.total), command, trained=trained
+                    error, self.folder, (jobs, self.total), command, trained=is_trained
                 ) from error
             raise
         finally:

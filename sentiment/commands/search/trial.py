@@ -118,8 +118,8 @@ def read_data(cfg: DictConfig) -> PreparedData:
 
 
 @lru_cache(maxsize=1)
-def _read_data(described: str, seed: int) -> PreparedData:
-    dataset = make(OmegaConf.create({"data": OmegaConf.create(described)}), "data", "read")
+def _read_data(settings: str, seed: int) -> PreparedData:
+    dataset = make(OmegaConf.create({"data": OmegaConf.create(settings)}), "data", "read")
     return prepare_data(dataset, seed)
 
 
@@ -147,9 +147,9 @@ def find_unlearnable(jobs: Iterable[tuple[Sequence[str], DictConfig]]) -> dict[s
     failed: list[tuple[list[str], str]] = []
     learned: set[str] = set()
     data: PreparedData | None = None
-    for words, cfg in jobs:
+    for overrides, cfg in jobs:
         data = data or read_data(cfg)
-        chosen = [word for word in words if find_key(word) in (*CHOICES, "experiment")]
+        chosen = [word for word in overrides if find_key(word) in (*CHOICES, "experiment")]
         try:
             Fitting(cfg, Stages(watches_memory=False), compared=True).check(data)
             learned.update(chosen)
@@ -159,9 +159,9 @@ def find_unlearnable(jobs: Iterable[tuple[Sequence[str], DictConfig]]) -> dict[s
             problems[_describe_problem(chosen, error)] = None
     left_out: dict[str, str] = {}
     for chosen, reason in failed:
-        found = [word for word in chosen if word not in learned]
-        if found and learned:
-            left_out |= dict.fromkeys(found, reason)
+        unlearned = [word for word in chosen if word not in learned]
+        if unlearned and learned:
+            left_out |= dict.fromkeys(unlearned, reason)
         else:
             problems[_describe_problem(chosen, reason)] = None
     if problems:
@@ -176,11 +176,11 @@ def _describe_problem(chosen: Sequence[str], error: object) -> str:
 def describe_left_out(left_out: Mapping[str, str]) -> list[str]:
     """Return a line for each reason why a sweep leaves models out; see `find_unlearnable`."""
     reasons: dict[str, list[str]] = {}
-    for word, reason in left_out.items():
-        reasons.setdefault(reason, []).append(word)
+    for override, reason in left_out.items():
+        reasons.setdefault(reason, []).append(override)
     return [
-        f"left out {join_words(words)}: {reason[0].lower()}{reason[1:]}"
-        for reason, words in reasons.items()
+        f"left out {join_words(overrides)}: {reason[0].lower()}{reason[1:]}"
+        for reason, overrides in reasons.items()
     ]
 
 

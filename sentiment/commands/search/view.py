@@ -47,8 +47,10 @@ class SweepWatch(SweepObserver):
     ) -> None:
         """Print the name of the sweep, its number of jobs and the overrides of all jobs."""
         self._objective, self._shared = objective, set(shared)
-        before = f", {done} of them done before" if done else ""
-        self._print(f"{name}: {count_of(total, 'job')}{before}  {' '.join(_hide(shared))}".rstrip())
+        earlier = f", {done} of them done before" if done else ""
+        self._print(
+            f"{name}: {count_of(total, 'job')}{earlier}  {' '.join(_hide(shared))}".rstrip()
+        )
         self._task = self._progress.add_task("", total=total, completed=done)
         self._progress.start()
 
@@ -58,15 +60,15 @@ class SweepWatch(SweepObserver):
             outcome = f"failed: {result.error.splitlines()[0]}"
         else:
             outcome = f"{self._objective.name} {result.read_score(self._objective.metric):.4f}"
-        words = [word for word in _hide(result.overrides) if word not in self._shared]
+        overrides = [word for word in _hide(result.overrides) if word not in self._shared]
         # One order for all jobs; settings with short names have short values, so more is shown.
-        words.sort(key=lambda word: len(find_key(word).rpartition(".")[2]))
+        overrides.sort(key=lambda word: len(find_key(word).rpartition(".")[2]))
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
         line = f"#{result.number:<3} {cut_end(outcome, width - len(seconds) - 5)}{seconds}"
-        self._print(line + fit_settings(words, width - len(line)))
-        shown = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
-        self._progress.update(self._task, advance=1, description=shown)
+        self._print(line + fit_settings(overrides, width - len(line)))
+        best = f"best #{ranking.winner} {ranking.places[0]}," if ranking.places else ""
+        self._progress.update(self._task, advance=1, description=best)
 
     def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
         """Print the best jobs."""
@@ -112,19 +114,19 @@ def _tabulate_ranking(
 
     from sentiment.commands.search.ranking import describe_uncertainty
 
-    shown = ranking.places[:_TOP]
-    words = [_hide(results[place.numbers[0]].overrides) for place in shown]
-    common = set.intersection(*map(set, words)) if len(words) > 1 else set()
+    places = ranking.places[:_TOP]
+    settings = [_hide(results[place.numbers[0]].overrides) for place in places]
+    common = set.intersection(*map(set, settings)) if len(settings) > 1 else set()
     table = Table("job", objective, "settings", header_style="bold")
-    for place, own in zip(shown, words, strict=True):
+    for place, overrides in zip(places, settings, strict=True):
         jobs = ", ".join(f"#{number}" for number in place.numbers)
-        differing = [word for word in own if word not in common]
+        differing = [word for word in overrides if word not in common]
         if len(place.numbers) > 1:
             differing = [word for word in differing if not is_within(word, "seed")]
         table.add_row(jobs, str(place), Text(fit_settings(differing, None)))
-    doubt = describe_uncertainty(shown[0], results, objective)
-    if doubt:
-        table.caption, table.caption_justify = doubt, "left"
+    uncertainty = describe_uncertainty(places[0], results, objective)
+    if uncertainty:
+        table.caption, table.caption_justify = uncertainty, "left"
     return table
 
 

@@ -154,10 +154,10 @@ class _Worker:
 
     def __init__(self, app: Any) -> None:
         context = multiprocessing.get_context("forkserver")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_serve, args=(other, app))
+        self.pipe, worker_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(worker_end, app))
         self.process.start()
-        other.close()
+        worker_end.close()
 
     def end(self) -> None:
         """End the process, whatever it does."""
@@ -177,13 +177,13 @@ def _shut_down(workers: list[_Worker]) -> None:
 @contextmanager
 def _environment(changes: dict[str, str]) -> Iterator[None]:
     """Change the environment of processes that are started in the ``with`` block."""
-    before = dict(os.environ)
+    original = dict(os.environ)
     os.environ.update(changes)
     try:
         yield
     finally:
         os.environ.clear()
-        os.environ.update(before)
+        os.environ.update(original)
 
 
 def _serve(pipe: Any, app: list[Any]) -> None:

@@ -97,8 +97,8 @@ def summarize_card(card: str, length: int) -> str:
     text = card.partition("\n## Settings")[0].rstrip()
     if len(text) <= length:
         return text
-    more = f"\n\nThe rest is in {CARD}."
-    return text[: length - len(more)].rpartition("\n")[0] + more
+    reference = f"\n\nThe rest is in {CARD}."
+    return text[: length - len(reference)].rpartition("\n")[0] + reference
 
 
 def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
@@ -117,8 +117,8 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
 
 def _name_data(facts: RunFacts) -> str:
     """Return the name of the data and those of its files, whose folders may be private."""
-    named = [facts.params.get(f"data.{key}", "None") for key in ("path", "test_path")]
-    paths = [urlsplit(one).path if "://" in one else one for one in named if one != "None"]
+    sources = [facts.params.get(f"data.{key}", "None") for key in ("path", "test_path")]
+    paths = [urlsplit(s).path if "://" in s else s for s in sources if s != "None"]
     files = [PurePath(path).name for path in paths]
     return _show(facts.tags["data"]) + "".join(f", {_code(file)}" for file in files if file)
 
@@ -132,10 +132,10 @@ def _describe_scores(
         train = f"{len(data.train):,}"
         note = f"They are those of the same settings, fitted on {train} training rows. {note}"
         if "final/accuracy" in facts.metrics:  # the test rows are new to it
-            own, size = facts.metrics["final/accuracy"], len(data.test)
+            accuracy, size = facts.metrics["final/accuracy"], len(data.test)
             note += (
                 " The accuracy of the saved model on test rows is "
-                f"{_write_share(round(own * size), size)}."
+                f"{_write_share(round(accuracy * size), size)}."
             )
     if "rows/cv" in facts.metrics:
         scored = f"{facts.metrics['rows/cv']:,.0f}"
@@ -169,9 +169,9 @@ def _list_limits(facts: RunFacts, fitting: Fitting) -> Iterable[str]:
         share = show_share(len(data.train) / data.rows)
         yield f"It has learned from {share} of the labels; `sentiment finalize` uses the rest."
     else:
-        known = "training or validation rows" if fitted_on != "all" else "rows of these data"
+        learned = "training or validation rows" if fitted_on != "all" else "rows of these data"
         yield (
-            f"A score on {known} would be too good, since it has learned from them: compare new "
+            f"A score on {learned} would be too good, since it has learned from them: compare new "
             "labels instead."
         )
     if "test/ece" in facts.metrics:
@@ -192,8 +192,11 @@ def _explain_loading(audit: str) -> str:
 
 def _list_settings(facts: RunFacts) -> list[str]:
     """Return the settings on which the model and its scores depend."""
-    known = facts.params.items()
-    return [f"{k}: {write_recorded(v)}" for k, v in sorted(known) if k.partition(".")[0] in _RECIPE]
+    return [
+        f"{key}: {write_recorded(value)}"
+        for key, value in sorted(facts.params.items())
+        if key.partition(".")[0] in _RECIPE
+    ]
 
 
 def _count_fitted(facts: RunFacts) -> str:

@@ -77,8 +77,8 @@ def measure_curves(predictions: "Predictions", split: str) -> Curves:
     --------
     >>> from sentiment.modeling.predictions import Predictions
     >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
-    >>> made = Predictions(np.array(["a", "a", "b"]), probabilities, np.array(["a", "b"]))
-    >>> curves = measure_curves(made, "test")
+    >>> predictions = Predictions(np.array(["a", "a", "b"]), probabilities, np.array(["a", "b"]))
+    >>> curves = measure_curves(predictions, "test")
     >>> curves.confusion.tolist()
     [[1, 1], [0, 1]]
     >>> [(curve.label, curve.area) for curve in curves.roc]
@@ -121,11 +121,11 @@ def _count_confusions(predictions: "Predictions") -> tuple[list[str], np.ndarray
         errors += np.bincount(predicted[wrong], minlength=size)
         # Ties, such as of classes that are never confused, go to the more frequent class.
         order = np.lexsort((-np.bincount(true, minlength=size), -errors))
-        kept = np.sort(order[: _MAX_CONFUSED - 1])
-        place = np.full(size, len(kept))
-        place[kept] = np.arange(len(kept))
-        true, predicted = place[true], place[predicted]
-        names = [*(names[k] for k in kept), f"{size - len(kept):,} others"]
+        confused = np.sort(order[: _MAX_CONFUSED - 1])
+        places = np.full(size, len(confused))
+        places[confused] = np.arange(len(confused))
+        true, predicted = places[true], places[predicted]
+        names = [*(names[k] for k in confused), f"{size - len(confused):,} others"]
     size = len(names)
     counts = np.bincount(true * size + predicted, minlength=size**2).reshape(size, size)
     return names, counts
@@ -154,8 +154,8 @@ def _choose_classes(predictions: "Predictions") -> list[int]:
         return [1]
     counts = predictions.count_classes().true[0]
     frequent = np.argsort(-counts, kind="stable")[:MAX_CANDIDATES]
-    known = [int(k) for k in frequent if 0 < counts[k] < len(predictions.labels)]
-    if len(known) <= _MAX_CURVES:
-        return sorted(known)
-    ranked = sorted(known, key=lambda k: -measure_area(predictions, k))
+    candidates = [int(k) for k in frequent if 0 < counts[k] < len(predictions.labels)]
+    if len(candidates) <= _MAX_CURVES:
+        return sorted(candidates)
+    ranked = sorted(candidates, key=lambda k: -measure_area(predictions, k))
     return [*ranked[: _MAX_CURVES // 2], *ranked[-_MAX_CURVES // 2 :]]

@@ -73,11 +73,11 @@ class Drawer:
         if missing is None:
             missing = draw_all(self._drawings)
         if missing:
-            shown = min(missing)
+            example = min(missing)
             log.warning(
                 "no font of this machine has %s of the labels and terms in the figures, such as "
                 "%r, so they are drawn as %s and the like. Fonts of Google's Noto have all of them",
-                count_of(len(missing), "character"), shown, ascii(shown)[1:-1],
+                count_of(len(missing), "character"), example, ascii(example)[1:-1],
             )  # fmt: skip
 
     def close(self) -> None:

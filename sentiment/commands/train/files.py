@@ -46,7 +46,7 @@ def make_facts(
 
 def list_params(cfg: DictConfig) -> dict[str, str]:
     """Return the settings that a run records, by dotted key."""
-    return {k: str(v) for k, v in flatten(cfg).items() if not k.startswith("search.")}
+    return {key: str(value) for key, value in flatten(cfg).items() if not key.startswith("search.")}
 
 
 def save_results(folder: RunFolder, fitting: Fitting, terms: pd.DataFrame | None) -> None:
@@ -66,19 +66,20 @@ def save_results(folder: RunFolder, fitting: Fitting, terms: pd.DataFrame | None
 
 
 def save_reference(
-    folder: RunFolder, fitting: Fitting, reader: Pipeline, known: Predictions
+    folder: RunFolder, fitting: Fitting, pipeline: Pipeline, predictions: Predictions
 ) -> None:
-    """Write the reference profile: the validation rows as `reader` predicts them."""
+    """Write the reference profile: the predictions of `pipeline` for the validation rows."""
     rows, report = fitting.data.validation, fitting.data.report
-    reference = make_reference(reader, rows["text"], known, report, fitting.seed, rows)
+    reference = make_reference(pipeline, rows["text"], predictions, report, fitting.seed, rows)
     folder.include(reference.save(folder.path / FOLDER))
 
 
 def save_settings(folder: RunFolder, cfg: DictConfig, overrides: Sequence[str]) -> None:
     """Write the config, the overrides and the package versions of the run."""
-    written = redact("\n".join(overrides))
     versions = json.dumps(provenance.read_versions(), indent=2)
-    for name, text in zip(SETTINGS, (record_yaml(cfg), written, versions), strict=True):
+    for name, text in zip(
+        SETTINGS, (record_yaml(cfg), redact("\n".join(overrides)), versions), strict=True
+    ):
         folder.add(name).write_text(text, encoding="utf-8")
 
 

@@ -140,10 +140,10 @@ class Fitting:
     def warnings(self) -> list[str]:
         """Likely mistakes in the data, as far as they matter to the features."""
         features = find_text_steps(self.pipeline)["features"]
-        chosen = f"features.{self.chosen}." if self.chosen else "features."
-        settings = [name for name in self._settings if name.startswith(chosen)]
-        known = self.data.report.warnings.values()
-        return [*known, *check_features(features, self.data, settings)]
+        prefix = f"features.{self.chosen}." if self.chosen else "features."
+        settings = [name for name in self._settings if name.startswith(prefix)]
+        of_data = self.data.report.warnings.values()
+        return [*of_data, *check_features(features, self.data, settings)]
 
     def list_choices(self) -> dict[str, str]:
         """Return what was chosen by the training rows, as a parameter of a run."""
@@ -167,13 +167,13 @@ class Fitting:
             self.metrics["rows/unlabelled"] = float(len(self.data.unlabelled))
         if self.folds:
             with self._stages("cross-validate"):
-                rows, more = self.data.gather(CV_ROWS), self.data.unlabelled
-                scores, made = cross_validate(
-                    self.pipeline, rows, self.folds, self.seed, self.data.scale, more
+                rows, unlabelled = self.data.gather(CV_ROWS), self.data.unlabelled
+                of_folds, predictions = cross_validate(
+                    self.pipeline, rows, self.folds, self.seed, self.data.scale, unlabelled
                 )
-                self.predictions[CV] = made
+                self.predictions[CV] = predictions
+                scores = of_folds | score(predictions)
                 self.metrics |= {f"{CV}/{name}": value for name, value in scores.items()}
-                self.metrics |= {f"{CV}/{name}": value for name, value in score(made).items()}
                 self.metrics[f"rows/{CV}"] = float(len(rows))
         with self._stages("fit"):
             fit(self.pipeline, train, self.data.unlabelled)
@@ -181,34 +181,36 @@ class Fitting:
     def evaluate(
         self,
         splits: Sequence[str],
-        on_split: Callable[[str, Predictions], None] = lambda split, made: None,
+        on_split: Callable[[str, Predictions], None] = lambda split, predictions: None,
     ) -> None:
         """Predict and score the rows of `splits`; pass the predictions for each to `on_split`."""
         with self._stages("evaluate"):
             for split in splits:
                 rows = getattr(self.data, split)
                 start = time.perf_counter()
-                made = self.predictions[split] = evaluate(self.pipeline, rows, self.data.scale)
+                predictions = evaluate(self.pipeline, rows, self.data.scale)
                 self.seconds[split] = time.perf_counter() - start
                 self.metrics[f"rows/{split}"] = float(len(rows))
-                self.metrics[CLASSES] = float(len(made.classes))
-                self.metrics |= {f"{split}/{name}": value for name, value in score(made).items()}
-                on_split(split, made)
+                self.metrics[CLASSES] = float(len(predictions.classes))
+                scores = score(predictions)
+                self.metrics |= {f"{split}/{name}": value for name, value in scores.items()}
+                self.predictions[split] = predictions
+                on_split(split, predictions)
 
     def summarize(self) -> None:
         """Measure the intervals and the scores of each class for all predictions."""
         with self._stages("measure intervals"):
             for split, predictions in self.predictions.items():
                 self.classes[split] = measure_each_class(predictions)
-                shown = list_shown(
+                names = list_shown(
                     len(predictions.classes),
                     self._optimize,
                     ordered=predictions.scale is not None,
                     multilabel=predictions.separator is not None,
                 )
-                for name, ends in measure_intervals(predictions, shown).items():
-                    if not math.isnan(ends[0]):
-                        self.intervals[f"{split}/{name}"] = ends
+                for name, interval in measure_intervals(predictions, names).items():
+                    if not math.isnan(interval[0]):
+                        self.intervals[f"{split}/{name}"] = interval
 
     def refit(self) -> None:
         """Fit the final pipeline, if it is to learn from more than the training rows.
@@ -243,10 +245,10 @@ class Fitting:
 
     def predict_validation(self) -> list[str]:
         """Return the labels that the final pipeline predicts for the validation rows."""
-        known = self.predictions.get("validation")
+        evaluated = self.predictions.get("validation")
         # Of equally probable classes, the first one is predicted, which a scale may change.
-        if self.final is self.pipeline and known is not None and known.scale is None:
-            return list(known.predicted)
+        if self.final is self.pipeline and evaluated is not None and evaluated.scale is None:
+            return list(evaluated.predicted)
         return list(evaluate(self.final, self.data.validation).predicted)
 
 

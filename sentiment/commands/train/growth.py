@@ -53,10 +53,10 @@ class Growth:
         >>> Growth("0123456789", 90, 50, "accuracy", "test rows", (0.7, 0.75), (8, 18)).describe()
         '90, 50 more than run 01234567: accuracy 0.7000 on 8 test rows -> 0.7500 on 18'
         """
-        (before, now), (few, more) = self.values, self.rows
+        (before, after), (rows_before, rows_after) = self.values, self.rows
         return (
             f"{self.labels:,}, {self.added:,} more than run {self.run_id[:8]}: {self.metric} "
-            f"{before:.4f} on {few:,} {self.split} -> {now:.4f} on {more:,}"
+            f"{before:.4f} on {rows_before:,} {self.split} -> {after:.4f} on {rows_after:,}"
         )
 
 
@@ -74,34 +74,35 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
     result : TrainingResult
         The training.
     """
-    named, metrics = str(data.get("path") or ""), result.metrics
-    folder = Path(named).expanduser()
-    if result.run_id is None or not named or not folder.is_dir():
+    path, metrics = str(data.get("path") or ""), result.metrics
+    folder = Path(path).expanduser()
+    if result.run_id is None or not path or not folder.is_dir():
         return None
     runs = list[StoredRun]()
     with suppress(SentimentError):  # the training has succeeded, whatever this finds
         runs = tracker.list_runs()
     labels = _count_labels(metrics)
     for run in runs:
-        fewer = 0 < _count_labels(run.metrics) < labels and run.tags.get("sample") != "true"
-        path = Path(run.params.get("data.path", "")).expanduser()
-        if run.id == result.run_id or not fewer or path.resolve() != folder.resolve():
+        has_fewer = 0 < _count_labels(run.metrics) < labels and run.tags.get("sample") != "true"
+        earlier = Path(run.params.get("data.path", "")).expanduser()
+        if run.id == result.run_id or not has_fewer or earlier.resolve() != folder.resolve():
             continue
-        names = (f"{split}/{result.optimize}" for split in _SPLITS)
-        name = next((one for one in names if one in run.metrics and one in metrics), None)
-        if name is None:
+        keys = (f"{split}/{result.optimize}" for split in _SPLITS)
+        metric = next((key for key in keys if key in run.metrics and key in metrics), None)
+        if metric is None:
             continue
-        split, test = name.partition("/")[0], data.get("test_path")
-        alike = split == "test" and test and str(test) == run.params.get("data.test_path")
+        split, test = metric.partition("/")[0], data.get("test_path")
+        has_same_rows = split == "test" and test and str(test) == run.params.get("data.test_path")
+        compare = show_command("compare", [f"a={run.id}", f"b={result.run_id}"])
         return Growth(
             run_id=run.id,
             labels=labels,
             added=labels - _count_labels(run.metrics),
             metric=result.optimize,
             split=_SPLITS[split],
-            values=(run.metrics[name], metrics[name]),
+            values=(run.metrics[metric], metrics[metric]),
             rows=(_count_rows(run.metrics, split), _count_rows(metrics, split)),
-            command=show_command("compare", [f"a={run.id}", f"b={result.run_id}"]) if alike else "",
+            command=compare if has_same_rows else "",
         )
     return None
 

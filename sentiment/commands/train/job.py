@@ -116,9 +116,9 @@ class TrainingResult:
     store: str | None = None
 
     def __repr__(self) -> str:
-        shown = (f"{split}/accuracy" for split in EVALUATED)
+        names = (f"{split}/accuracy" for split in EVALUATED)
         scores = ", ".join(
-            f"{name} {self.metrics[name]:.4f}" for name in shown if name in self.metrics
+            f"{name} {self.metrics[name]:.4f}" for name in names if name in self.metrics
         )
         run = f"run {self.run_id}" if self.run_id else "not recorded"
         return f"<TrainingResult {scores}; {run}; {self.folder}>"
@@ -166,7 +166,7 @@ def _train(
     folder: RunFolder,
     stages: Stages,
     drawer: Drawer,
-    given: PreparedData | None,
+    read: PreparedData | None,
 ) -> TrainingResult:
     with stages("configure"):
         dataset = make(cfg, "data", "read")
@@ -176,7 +176,7 @@ def _train(
     tracker.import_ahead()
     classes = {group: name_inner(fitting.pipeline[group]) for group in CHOICES}
     job = replace(job, choices=classes | job.choices)
-    data = fitting.prepare(lambda: given or prepare_data(dataset, cfg.seed))
+    data = fitting.prepare(lambda: read or prepare_data(dataset, cfg.seed))
     choices = {group: job.choices[group] for group in CHOICES}
     facts = make_facts(job.describe(), _list_tags(job, fitting), choices, cfg, fitting)
     save_settings(folder, cfg, job.overrides)
@@ -236,7 +236,7 @@ def _fit(fitting: Fitting, folder: RunFolder, drawer: Drawer) -> pd.DataFrame | 
     fitting.fit()
     terms = top_terms(fitting.pipeline)
     drawer.draw(list_terms_figures(folder, terms, fitting.data))
-    fitting.evaluate(EVALUATED, lambda *made: drawer.draw(list_figures(folder, *made)))
+    fitting.evaluate(EVALUATED, lambda *of_split: drawer.draw(list_figures(folder, *of_split)))
     fitting.refit()
     return terms
 

@@ -103,8 +103,8 @@ def _describe_fitted(result: "TrainingResult") -> str:
     counts = f"from {fitted:,.0f} of {rows:,} labelled rows"
     if result.fitted_on != "train":
         train = result.metrics["rows/train"]
-        own = result.metrics.get("final/accuracy")
-        scored = "" if own is None else f"; its own accuracy on test rows is {own:.4f}"
+        accuracy = result.metrics.get("final/accuracy")
+        scored = "" if accuracy is None else f"; its own accuracy on test rows is {accuracy:.4f}"
         return (
             f"{counts}; the scores are those of the same settings with {train:,.0f} of them{scored}"
         )
@@ -116,17 +116,18 @@ def _describe_fitted(result: "TrainingResult") -> str:
 def _describe_data(result: "TrainingResult") -> list[str]:
     data = result.data
     report = data.report
-    dropped, why = sum(report.dropped.values()), list_reasons(report.dropped)
+    dropped = sum(report.dropped.values())
+    reasons = f" ({list_reasons(report.dropped)})" if dropped else ""
     splits = ", ".join(f"{len(getattr(data, name)):,} {name}" for name in report.splits)
     used = data.rows
-    left = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
-    more = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
+    sampled = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
+    others = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
     without = f"{report.without_label:,} without a label, " * (report.without_label > 0)
     counts = (
-        f"{report.rows:,} rows read, {without}{dropped:,} dropped{f' ({why})' if why else ''}, "
-        f"{used:,}{left} used: {splits}"
+        f"{report.rows:,} rows read, {without}{dropped:,} dropped{reasons}, "
+        f"{used:,}{sampled} used: {splits}"
     )
-    faults = [f"unreadable: {fault}{more}" for fault in report.faults[:1]]
+    faults = [f"unreadable: {fault}{others}" for fault in report.faults[:1]]
     unlabelled = _describe_unlabelled(report)
     return [counts, *faults, *unlabelled, *_describe_rare(report), _describe_classes(data)]
 
@@ -142,11 +143,11 @@ def _describe_unlabelled(report: "QualityReport") -> list[str]:
 
 def _describe_rare(report: "QualityReport") -> list[str]:
     """Return the classes that were dropped or merged, the largest first, in words."""
-    what = f"merged into {quote_name(report.merged_into)}" if report.merged_into else "dropped"
-    own = report.labels.get(report.merged_into, 0)
-    if own and report.merged_into not in report.rare:
-        what += f", which is also the label of {count_of(own, 'row')} (see data.rare_label)"
-    return [f"rare classes, {what}: {list_classes(report.rare)}"] * bool(report.rare)
+    fate = f"merged into {quote_name(report.merged_into)}" if report.merged_into else "dropped"
+    rows = report.labels.get(report.merged_into, 0)
+    if rows and report.merged_into not in report.rare:
+        fate += f", which is also the label of {count_of(rows, 'row')} (see data.rare_label)"
+    return [f"rare classes, {fate}: {list_classes(report.rare)}"] * bool(report.rare)
 
 
 def _compare_with_constant(result: "TrainingResult") -> Iterator[str]:

@@ -9,8 +9,8 @@ from sweeping import make_result
 from sentiment.commands.search.results import (
     JobResult,
     count_warnings,
+    find_newest,
     list_lost,
-    newest,
     read_result,
     read_results,
     read_state,
@@ -52,7 +52,7 @@ def test_a_result_that_was_being_written_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_the_newest_study_of_a_name(known: list[str], expected: tuple[str | None, str]) -> None:
-    assert newest("svm", known) == expected
+    assert find_newest("svm", known) == expected
 
 
 @pytest.mark.parametrize(

@@ -36,9 +36,9 @@ def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path
     plt.switch_backend("agg")
     names = ["optimization_history", "param_importances", "slice", "parallel_coordinate"]
     drawn = []
-    targets: dict[str, Any] = {"target_name": objectives[0].name}
+    options: dict[str, Any] = {"target_name": objectives[0].name}
     if len(objectives) > 1:
-        targets["target"] = lambda trial: trial.values[0]
+        options["target"] = lambda trial: trial.values[0]
     with warnings.catch_warnings():
         # Optuna warns that its plots with matplotlib are experimental.
         warnings.simplefilter("ignore")
@@ -46,15 +46,15 @@ def save_study_figures(study: Any, objectives: Sequence[Objective], folder: Path
             if name == "param_importances" and not _has_choice(study):
                 continue
             draw = getattr(pictures, f"plot_{name}")
-            axes = draw(study, **targets)
+            axes = draw(study, **options)
             _save_picture(axes, folder / f"{name}.png")
-            _save_page(getattr(pages, f"plot_{name}")(study, **targets), folder / f"{name}.html")
+            _save_page(getattr(pages, f"plot_{name}")(study, **options), folder / f"{name}.html")
             drawn.append(name)
         if len(objectives) > 1:
-            shown = [objective.name for objective in objectives]
-            axes = pictures.plot_pareto_front(study, target_names=shown)
+            targets = [objective.name for objective in objectives]
+            axes = pictures.plot_pareto_front(study, target_names=targets)
             _save_picture(axes, folder / "pareto_front.png")
-            page = pages.plot_pareto_front(study, target_names=shown)
+            page = pages.plot_pareto_front(study, target_names=targets)
             _save_page(page, folder / "pareto_front.html")
             drawn.append("pareto_front")
     return [f"{name}{ending}" for name in drawn for ending in (".png", ".html")] + [_SCRIPT]
@@ -68,10 +68,10 @@ def measure_importances(study: Any) -> dict[str, float]:
     """
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-    found = get_param_importances(
+    importances = get_param_importances(
         study, evaluator=FanovaImportanceEvaluator(seed=0), target=lambda trial: trial.values[0]
     )
-    return {name: float(share) for name, share in found.items()}
+    return {name: float(share) for name, share in importances.items()}
 
 
 def _has_choice(study: Any) -> bool:

@@ -48,11 +48,11 @@ def claim_folder(folder: Path, study: Study) -> None:
     StudyFolderError
         It is the folder of another study.
     """
-    kept, identity = _read_identity(folder), study.identify()
+    owner, identity = _read_identity(folder), study.identify()
     trials = study.optuna.get_trials(deepcopy=False)
-    if kept is None and has_results_of(folder, trials, study.objectives[0].metric):
+    if owner is None and has_results_of(folder, trials, study.objectives[0].metric):
         write_state(folder / _IDENTITY, {"id": identity})
-    elif kept != identity:
+    elif owner != identity:
         raise StudyFolderError(folder)
 
 
@@ -72,8 +72,8 @@ def is_folder_of(
     metric : str
         Name of its first objective among the metrics of a result.
     """
-    kept = _read_identity(folder, keep=True)
-    return has_results_of(folder, trials, metric) if kept is None else kept == identity
+    owner = _read_identity(folder, keep=True)
+    return has_results_of(folder, trials, metric) if owner is None else owner == identity
 
 
 def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -> bool:
@@ -82,12 +82,12 @@ def has_results_of(folder: Path, trials: "Sequence[FrozenTrial]", metric: str) -
     Folders of earlier versions have no identity. The folder of another study has other scores, or
     more trials.
     """
-    known = {trial.number: trial for trial in trials}
+    by_number = {trial.number: trial for trial in trials}
     return all(
-        number in known
+        number in by_number
         and (
-            not known[number].values
-            or math.isclose(result.read_score(metric), known[number].values[0])
+            not by_number[number].values
+            or math.isclose(result.read_score(metric), by_number[number].values[0])
         )
         for number, result in read_results(folder, keep=True).items()
     )
@@ -103,8 +103,8 @@ def _read_identity(folder: Path, *, keep: bool = False) -> str | None:
     keep : bool, default=False
         Leave a damaged file where it is.
     """
-    found = (read_state(folder / _IDENTITY, keep=keep) or {}).get("id")
-    return found if isinstance(found, str) else None
+    identity = (read_state(folder / _IDENTITY, keep=keep) or {}).get("id")
+    return identity if isinstance(identity, str) else None
 
 
 def keep_study(folder: Path, study: Study) -> None:
@@ -186,8 +186,8 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
     for trial in study.get_trials(deepcopy=False):
         drawn = params.get(trial.number)
         if drawn is not None and not trial.state.is_finished():
-            whole = _describe_result(space, drawn, results[trial.number], facts["metrics"])
-            _finish(storage, folder.name, trial, space, whole)
+            ended = _describe_result(space, drawn, results[trial.number], facts["metrics"])
+            _finish(storage, folder.name, trial, space, ended)
     added = 0
     for number in range(len(study.trials), max(results, default=-1) + 1):
         drawn = params.get(number)
@@ -199,18 +199,19 @@ def _restore(storage: "BaseStorage", folder: Path, facts: Mapping[str, Any]) -> 
     return added
 
 
-def _finish(storage: "BaseStorage", study: str, trial: Any, space: Space, whole: Any) -> None:
-    """End `trial` as `whole` ended, with the parameters that the journal has lost."""
-    known = find_trial(storage, study, trial.number)
+def _finish(storage: "BaseStorage", study: str, trial: Any, space: Space, ended: Any) -> None:
+    """End `trial` as `ended` did, with the parameters that the journal has lost."""
+    trial_id = find_trial(storage, study, trial.number)
     if trial.state.name == "WAITING":
-        storage.set_trial_state_values(known, trial_states().RUNNING)
-    for name, value in whole.params.items():
+        storage.set_trial_state_values(trial_id, trial_states().RUNNING)
+    for name, value in ended.params.items():
         if name not in trial.params:
-            one = space.find(name)
-            storage.set_trial_param(known, name, one.to_internal_repr(value), one)
-    for name, value in whole.user_attrs.items():
-        storage.set_trial_user_attr(known, name, value)
-    storage.set_trial_state_values(known, whole.state, whole.values)
+            distribution = space.find(name)
+            stored = distribution.to_internal_repr(value)
+            storage.set_trial_param(trial_id, name, stored, distribution)
+    for name, value in ended.user_attrs.items():
+        storage.set_trial_user_attr(trial_id, name, value)
+    storage.set_trial_state_values(trial_id, ended.state, ended.values)
 
 
 def _describe_result(

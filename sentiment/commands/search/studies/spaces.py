@@ -18,7 +18,7 @@ from sentiment.redaction import redact
 
 # Largest grid. Each job takes a tenth of a second at least, so that this many run for hours; their
 # list, which is made before the first one runs, takes 100 MB.
-MOST_POINTS = 100_000
+MAX_POINTS = 100_000
 _SAMPLERS = ("optuna.samplers.*", "hydra_plugins.hydra_optuna_sweeper.*")
 _GRID = "optuna.samplers.GridSampler"
 # The group whose files have spaces of their own, in conf/common/space/features/.
@@ -67,16 +67,16 @@ class Space:
             for key, spaces in self.branches.items()
             for case in ([self.fixed[key]] if key in self.fixed else _list_ends(self.common[key]))
         ]
-        for place, (chosen, space) in enumerate(cases or [({}, {})]):
+        for place, (choice, space) in enumerate(cases or [({}, {})]):
             names = {
-                name_parameter(name, *map(str, chosen.values())): d for name, d in space.items()
+                name_parameter(name, *map(str, choice.values())): d for name, d in space.items()
             }
             values = {name: _list_ends(d) for name, d in {**self.common, **names}.items()}
             # The distributions that all branches share are sampled once.
-            new = [len(found) for name, found in values.items() if place == 0 or name in names]
-            for number in range(max(new, default=1)):
-                drawn = {name: found[number % len(found)] for name, found in values.items()}
-                yield self.write(drawn | {k: v for k, v in chosen.items() if k in self.common})
+            counts = [len(ends) for name, ends in values.items() if place == 0 or name in names]
+            for number in range(max(counts, default=1)):
+                params = {name: ends[number % len(ends)] for name, ends in values.items()}
+                yield self.write(params | {k: v for k, v in choice.items() if k in self.common})
 
     def without(self, choices: Collection[str]) -> "Space":
         """Return the space without some choices, given as overrides such as ``"model=svm"``."""
@@ -85,9 +85,9 @@ class Space:
         common = dict(self.common)
         for key, distribution in self.common.items():
             values = getattr(distribution, "choices", ())
-            kept = [value for value in values if write_override(key, value) not in choices]
-            if len(kept) < len(values):
-                common[key] = CategoricalDistribution(kept)
+            left = [value for value in values if write_override(key, value) not in choices]
+            if len(left) < len(values):
+                common[key] = CategoricalDistribution(left)
         branches = {
             key: {case: s for case, s in cases.items() if write_override(key, case) not in choices}
             for key, cases in self.branches.items()
@@ -104,16 +104,16 @@ class Space:
 
     def read(self, overrides: Sequence[str]) -> dict[str, Any] | None:
         """Return the parameters from which `write` made `overrides`, or None if one is missing."""
-        words = {find_key(word): word for word in overrides}
+        by_key = {find_key(override): override for override in overrides}
         params: dict[str, Any] = {}
         try:
             for name, distribution in self.common.items():
-                params[name] = _read_value(distribution, name, words[name])
+                params[name] = _read_value(distribution, name, by_key[name])
             for key, cases in self.branches.items():
                 value = str(params.get(key, self.fixed.get(key)))
                 for name, distribution in cases.get(value, {}).items():
-                    read = _read_value(distribution, name, words[name])
-                    params[name_parameter(name, value)] = read
+                    parameter = name_parameter(name, value)
+                    params[parameter] = _read_value(distribution, name, by_key[name])
         except (KeyError, ValueError):
             return None
         return params
@@ -123,7 +123,7 @@ class Space:
         from optuna.distributions import distribution_to_json
 
         def convert(space: Mapping[str, Any]) -> dict[str, str]:
-            return {name: distribution_to_json(one) for name, one in space.items()}
+            return {name: distribution_to_json(drawn) for name, drawn in space.items()}
 
         branches = {
             key: {case: convert(space) for case, space in cases.items()}
@@ -137,7 +137,7 @@ class Space:
         from optuna.distributions import json_to_distribution
 
         def convert(space: Mapping[str, str]) -> dict[str, Any]:
-            return {name: json_to_distribution(one) for name, one in space.items()}
+            return {name: json_to_distribution(text) for name, text in space.items()}
 
         branches = {
             key: {case: convert(space) for case, space in cases.items()}
@@ -182,14 +182,14 @@ def _list_ends(distribution: Any) -> list[Any]:
     return list(getattr(distribution, "choices", ())) or [distribution.low, distribution.high]
 
 
-def _read_value(distribution: Any, setting: str, word: str) -> Any:
+def _read_value(distribution: Any, setting: str, override: str) -> Any:
     """Return the value that an override gives a setting, in the type of its distribution."""
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
     if isinstance(distribution, CategoricalDistribution):
-        written = {write_override(setting, choice): choice for choice in distribution.choices}
-        return written[word]
-    value = split_override(word).value or ""
+        choices = {write_override(setting, choice): choice for choice in distribution.choices}
+        return choices[override]
+    value = split_override(override).value or ""
     return int(value) if isinstance(distribution, IntDistribution) else float(value)
 
 
@@ -234,8 +234,8 @@ def read_space(
         branches[_FEATURES] = {}
         for name in list_values(typed[_FEATURES]):
             cfg = compose([*shared, f"{_FEATURES}={name}"])
-            found = _select_features(read(cfg.search.space) | typed)
-            branches[_FEATURES][name] = {key: d for key, d in found.items() if _has(cfg, key)}
+            space = _select_features(read(cfg.search.space) | typed)
+            branches[_FEATURES][name] = {key: d for key, d in space.items() if _has(cfg, key)}
         common = {key: d for key, d in common.items() if key not in _select_features(common)}
     if "model" in typed and "model" not in branches and any(k.startswith("model.") for k in common):
         models = ",".join(map(str, list_values(typed["model"])))
@@ -273,7 +273,7 @@ def _has(cfg: DictConfig, key: str) -> bool:
 
 
 def _read_overrides(
-    words: Sequence[str], problems: list[str]
+    overrides: Sequence[str], problems: list[str]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
     """Return distributions, fixed values and other overrides; add to `problems` what is wrong."""
     # The official sweeper's reading of ranges, which has no public name.
@@ -282,16 +282,16 @@ def _read_overrides(
     drawn: dict[str, Any] = {}
     fixed: dict[str, Any] = {}
     others: list[str] = []
-    for word in words:
+    for override in overrides:
         try:
-            parts = create_params_from_overrides([word])
+            params = create_params_from_overrides([override])
         except (ValueError, NotImplementedError, HydraException) as error:
-            known = explain_error(error)
-            problems.append(str(known) if known else f"{word}: {str(error).rstrip('.')}.")
+            mistake = explain_error(error) or f"{override}: {str(error).rstrip('.')}."
+            problems.append(str(mistake))
             continue
-        drawn |= parts[0]
-        fixed |= parts[1]
-        others += parts[2]
+        drawn |= params[0]
+        fixed |= params[1]
+        others += params[2]
     return drawn, fixed, others
 
 
@@ -362,23 +362,23 @@ def _list_grid(sampler: partial[Any], space: Space) -> Any:
     if space.branches:
         raise ConfigError(["a grid has no branches; choose another hydra/sweeper/sampler."])
     count = math.prod(map(count_values, space.common.values()))
-    if MOST_POINTS < count < math.inf:
+    if MAX_POINTS < count < math.inf:
         raise ConfigError(
             [
                 f"the grid of this search has {int(count):,} points, which are listed first; "
-                f"expected at most {MOST_POINTS:,}. List fewer values, or choose another "
+                f"expected at most {MAX_POINTS:,}. List fewer values, or choose another "
                 "hydra/sweeper/sampler, such as tpe."
             ]
         )
     if count == math.inf:
-        ranges = [key for key, one in space.common.items() if count_values(one) == math.inf]
+        ranges = [key for key, drawn in space.common.items() if count_values(drawn) == math.inf]
         raise ConfigError(
             [
                 f"a grid needs values it can count, and {quote_list(ranges)} is drawn from an "
                 "interval. List values, a,b or range(1,4), or choose another hydra/sweeper/sampler."
             ]
         )
-    grid = sampler({key: list_values(one) for key, one in space.common.items()})
+    grid = sampler({key: list_values(drawn) for key, drawn in space.common.items()})
     # After its last point, it would stop the loop of `Study.optimize`, which nothing here runs.
     grid.after_trial = lambda *facts: None
     return grid

@@ -67,8 +67,8 @@ def open_storage(address: str | None, path: Path) -> Any:
         The journal is damaged, and other processes use it.
     """
     if address is None:
-        with open_journal(path) as (journal, alone):
-            if alone:
+        with open_journal(path) as (journal, is_alone):
+            if is_alone:
                 restore_studies(journal, path.parent)
             return journal
     from optuna.storages import RDBStorage
@@ -111,10 +111,10 @@ def check_apart(address: str | None, uri: str | None) -> None:
         return (kind, path or url.database, url.host, url.port)
 
     try:
-        same = address is not None and uri is not None and identify(address) == identify(uri)
+        is_shared = address is not None and uri is not None and identify(address) == identify(uri)
     except ArgumentError:
         return  # another kind of store, or an address that is refused later
-    if same:
+    if is_shared:
         raise _refuse_shared(str(address))
 
 
@@ -286,8 +286,8 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(entry, dict) or not {"op_code", "worker_id"} <= entry.keys():
         return None
-    text, mark, found = line.rstrip(b"\n").rpartition(_CHECKSUM)
-    if mark and found != str(zlib.crc32(text + b"}")).encode() + b"}":
+    text, separator, checksum = line.rstrip(b"\n").rpartition(_CHECKSUM)
+    if separator and checksum != str(zlib.crc32(text + b"}")).encode() + b"}":
         return None
     entry.pop("crc32", None)
     return entry
@@ -311,20 +311,20 @@ def open_journal(path: Path) -> Iterator[tuple[JournalStorage, bool]]:
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
-    alone = _enter(path)
+    is_alone = _enter(path)
     try:
         with hold_lock(_name_lock(path)):
             _cut_tail(path)
         try:
             storage = _load(path)
         except DamagedJournalError as error:
-            if not alone:
+            if not is_alone:
                 remedy = "Wait for the other processes that use it, then repeat the command."
                 raise error.advise(remedy) from error
             log.warning("%s; it was renamed to '%s'", error.found, set_aside(path).name)
             _cut_tail(path)
             storage = _load(path)
-        yield storage, alone
+        yield storage, is_alone
     finally:
         fcntl.flock(_users[path], fcntl.LOCK_SH)
 
@@ -379,5 +379,5 @@ def _cut_tail(path: Path) -> None:
     """
     with path.open("ab+") as file:
         file.seek(0)
-        written = file.read()
-        file.truncate(written.rfind(b"\n") + 1)
+        content = file.read()
+        file.truncate(content.rfind(b"\n") + 1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sentiment.commands.search.ranking import Objective
-from sentiment.commands.search.results import JobResult, PlannedJob, newest
+from sentiment.commands.search.results import JobResult, PlannedJob, find_newest
 from sentiment.commands.search.studies.spaces import Space, name_parameter
 from sentiment.errors import StudyMismatchError
 from sentiment.tracking.processes import HEARTBEAT_INTERVAL, is_alive, name_owner
@@ -48,14 +48,14 @@ def read_values(result: JobResult, metrics: Sequence[str]) -> tuple[list[float],
     return values, error[:_LONGEST]
 
 
-def _list_differences(kept: Any, now: Any, path: str = "") -> list[str]:
+def _list_differences(stored: Any, current: Any, path: str = "") -> list[str]:
     """Return one line per value that differs in two nested dictionaries."""
-    if not (isinstance(kept, dict) and isinstance(now, dict)):
-        return [] if kept == now else [f"{path}: {kept} in the study, {now} now"]
+    if not (isinstance(stored, dict) and isinstance(current, dict)):
+        return [] if stored == current else [f"{path}: {stored} in the study, {current} now"]
     lines: list[str] = []
-    for key in [*kept, *(key for key in now if key not in kept)]:
+    for key in [*stored, *(key for key in current if key not in stored)]:
         inner = f"{path}.{key}" if path else str(key)
-        lines += _list_differences(kept.get(key, "nothing"), now.get(key, "nothing"), inner)
+        lines += _list_differences(stored.get(key, "nothing"), current.get(key, "nothing"), inner)
     return lines
 
 
@@ -92,9 +92,9 @@ class Study:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         names = optuna.get_all_study_names(storage)
-        known, _ = newest(name, names)
-        _, following = newest(name, [*names, *taken])
-        self.name = following if fresh or known is None else known
+        newest, _ = find_newest(name, names)
+        _, following = find_newest(name, [*names, *taken])
+        self.name = following if fresh or newest is None else newest
         self.objectives, self.space = objectives, space
         self._study = optuna.create_study(
             study_name=self.name,
@@ -124,15 +124,15 @@ class Study:
         StudyMismatchError
             The study was started with another definition.
         """
-        now = json.loads(json.dumps(definition))
-        kept = self._study.user_attrs.get(DEFINITION)
-        if kept is None:
-            self._study.set_user_attr(DEFINITION, now)
+        current = json.loads(json.dumps(definition))
+        stored = self._study.user_attrs.get(DEFINITION)
+        if stored is None:
+            self._study.set_user_attr(DEFINITION, current)
             return
-        settings = {k: v for k, v in (defaults or {}).items() if k in now["settings"]}
-        kept = kept | {"settings": settings | kept["settings"]}
-        if kept != now:
-            raise StudyMismatchError(self.name, _list_differences(kept, now))
+        settings = {k: v for k, v in (defaults or {}).items() if k in current["settings"]}
+        stored = stored | {"settings": settings | stored["settings"]}
+        if stored != current:
+            raise StudyMismatchError(self.name, _list_differences(stored, current))
 
     def seed(self, sampler: Any) -> None:
         """Draw with `sampler` from now on."""
@@ -141,8 +141,8 @@ class Study:
     @property
     def run_id(self) -> str | None:
         """The tracked run of the sweep, if it has one."""
-        found: str | None = self._study.user_attrs.get(RUN)
-        return found
+        run_id: str | None = self._study.user_attrs.get(RUN)
+        return run_id
 
     @run_id.setter
     def run_id(self, run_id: str | None) -> None:
@@ -160,8 +160,8 @@ class Study:
 
     def plan_again(self, numbers: Sequence[int]) -> list[PlannedJob]:
         """Return the jobs that run the ended trials among those with these numbers again."""
-        ended = [t for t in self.list_trials() if t.state.is_finished() and t.number in numbers]
-        return [self._plan(t) for t in ended if SAME_AS not in t.user_attrs]
+        trials = [t for t in self.list_trials() if t.state.is_finished() and t.number in numbers]
+        return [self._plan(t) for t in trials if SAME_AS not in t.user_attrs]
 
     def count_begun(self) -> int:
         """Return how many trials are being run or have ended."""
@@ -184,7 +184,7 @@ class Study:
             The numbers of those that will be run again, under another number.
         """
         heartbeats = self._study.user_attrs
-        again = []
+        enqueued = []
         for trial in self.list_trials():
             owner = trial.user_attrs.get(OWNER)
             heartbeat = heartbeats.get(f"{HEARTBEAT}{owner}", 0.0)
@@ -197,8 +197,8 @@ class Study:
                 self.tell(results[trial.number])
             elif self._fail_stale(trial):
                 self._study.enqueue_trial(trial.params)
-                again.append(trial.number)
-        return again
+                enqueued.append(trial.number)
+        return enqueued
 
     def ask(self, total: int) -> PlannedJob | None:
         """Return the next trial, or None if there are `total`, or if the same one is being run.
@@ -213,13 +213,13 @@ class Study:
                 value = trial.params.get(key, self.space.fixed.get(key))
                 for name, distribution in cases.get(str(value), {}).items():
                     suggest(trial, name_parameter(name, str(value)), distribution)
-            others = [t for t in self.list_trials() if t.state.name != "WAITING"]
-            before = [t for t in others if t.number < trial.number]
-            running = [t.params for t in before if not t.state.is_finished()]
-            if len(before) >= total or trial.params in running:
+            begun = [t for t in self.list_trials() if t.state.name != "WAITING"]
+            earlier = [t for t in begun if t.number < trial.number]
+            running = [t.params for t in earlier if not t.state.is_finished()]
+            if len(earlier) >= total or trial.params in running:
                 self._fail_stale(trial)  # another process was faster, or is running the same trial
                 return None
-            twin = next((t for t in others if t.values and t.params == trial.params), None)
+            twin = next((t for t in begun if t.values and t.params == trial.params), None)
             if twin is None:
                 return self._plan(trial)
             trial.set_user_attr(SAME_AS, twin.number)
@@ -276,10 +276,11 @@ class Study:
 
         It is 0 for one that can be seen, but not yet when it came.
         """
-        kept = self._study.user_attrs
-        names = [key.removeprefix(HEARTBEAT) for key in kept if key.startswith(HEARTBEAT)]
-        alive = [n for n in names if n != self._owner and is_alive(n, kept[f"{HEARTBEAT}{n}"])]
-        return {name: kept.get(f"{SINCE}{name}", 0.0) for name in alive}
+        attributes = self._study.user_attrs
+        names = [key.removeprefix(HEARTBEAT) for key in attributes if key.startswith(HEARTBEAT)]
+        others = [name for name in names if name != self._owner]
+        alive = [name for name in others if is_alive(name, attributes[f"{HEARTBEAT}{name}"])]
+        return {name: attributes.get(f"{SINCE}{name}", 0.0) for name in alive}
 
     @property
     def own_seed(self) -> int:
@@ -289,8 +290,8 @@ class Study:
     def await_run(self) -> str | None:
         """Return the tracked run of the sweep, or None if this process has to start it."""
         while RUN not in self._study.user_attrs:
-            mine = (self._study.user_attrs.get(f"{SINCE}{self._owner}", 0.0), self._owner)
-            if all(mine < (since, name) for name, since in self.find_others().items()):
+            place = (self._study.user_attrs.get(f"{SINCE}{self._owner}", 0.0), self._owner)
+            if all(place < (since, name) for name, since in self.find_others().items()):
                 return None
             time.sleep(_PAUSE)
         return self.run_id
@@ -343,8 +344,8 @@ def suggest(trial: Any, name: str, distribution: Any) -> None:
 
 def find_trial(storage: Any, study: str, number: int) -> int:
     """Return the id of a trial in the storage, which trials themselves do not show."""
-    found = storage.get_study_id_from_name(study)
-    return int(storage.get_trial_id_from_study_id_trial_number(found, number))
+    study_id = storage.get_study_id_from_name(study)
+    return int(storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
 def note(storage: Any, study: str, number: int, name: str, value: Any) -> None:
