@@ -20,9 +20,9 @@ QUICK = ("data=csv", "features=tfidf_unigram", "features.max_features=300")
 
 @pytest.fixture(scope="module")
 def folder(reviews: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("library")
-    write_frame(reviews, made / "reviews.csv")
-    return made
+    folder = tmp_path_factory.mktemp("library")
+    write_frame(reviews, folder / "reviews.csv")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def where(folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, where: str) -> list[TrainingResult]:
-    words = (*QUICK, f"data.path={folder}/reviews.csv", where)
-    return [sentiment.train(*words, model) for model in ("model=svm", "model=naive_bayes")]
+    overrides = (*QUICK, f"data.path={folder}/reviews.csv", where)
+    return [sentiment.train(*overrides, model) for model in ("model=svm", "model=naive_bayes")]
 
 
 @pytest.mark.slow
@@ -78,9 +78,9 @@ def test_a_file_is_predicted_as_its_texts_are(
     assert repr(result).endswith("scored, all.csv>")
     counted = f"{result.tally.read} read, {result.tally.written} written"
     assert f"<tr><th>rows</th><td>{counted}</td></tr>" in result._repr_html_()
-    written = pd.read_csv(result.output)
+    predictions = pd.read_csv(result.output)
     model = sentiment.load(result.model.run_id, where)
-    assert list(written["prediction"]) == list(model.predict(reviews["text"]))
+    assert list(predictions["prediction"]) == list(model.predict(reviews["text"]))
     with pytest.raises(FileExistsError, match="overwrite=true"):
         sentiment.predict_file(folder / "reviews.csv", folder / "scored, all.csv", where)
 
@@ -121,9 +121,9 @@ def test_mistakes_are_errors_of_the_builtin_kind(where: str, tmp_path: Path) -> 
 
 
 def test_results_show_themselves_in_a_notebook(trained: list[TrainingResult], where: str) -> None:
-    shown = trained[0]._repr_html_()
+    page = trained[0]._repr_html_()
     low, high = trained[0].intervals["validation/f1"]
-    assert f"{trained[0].metrics['validation/f1']:.2f} [{low:.2f}, {high:.2f}]" in shown
+    assert f"{trained[0].metrics['validation/f1']:.2f} [{low:.2f}, {high:.2f}]" in page
     assert len(repr(trained[0])) < 300
     assert "<script" not in sentiment.load("best", where)._repr_html_()
 
@@ -132,22 +132,25 @@ def test_results_show_themselves_in_a_notebook(trained: list[TrainingResult], wh
 def test_vectorizers_are_drop_ins_for_those_of_scikit_learn(reviews: pd.DataFrame) -> None:
     for name in ("CountVectorizer", "TfidfVectorizer"):
         ours, theirs = getattr(sentiment, name)(), getattr(sklearn_text, name)()
-        found, expected = ours.fit_transform(reviews["text"]), theirs.fit_transform(reviews["text"])
+        features, expected = (
+            ours.fit_transform(reviews["text"]),
+            theirs.fit_transform(reviews["text"]),
+        )
         assert list(ours.get_feature_names_out()) == list(theirs.get_feature_names_out())
-        np.testing.assert_allclose(found.toarray(), expected.toarray())
+        np.testing.assert_allclose(features.toarray(), expected.toarray())
 
 
 @pytest.mark.process
 def test_the_package_names_its_api_loads_none_of_it_and_prints_nothing(
     where: str, folder: Path
 ) -> None:
-    words = [*QUICK, f"data.path={folder}/reviews.csv", where]
+    overrides = [*QUICK, f"data.path={folder}/reviews.csv", where]
     program = (
         "import sys, sentiment\n"
         "print([m for m in ('sklearn', 'pandas', 'hydra', 'mlflow') if m in sys.modules])\n"
         "print(all(name in dir(sentiment) for name in sentiment.__all__))\n"
         "print(all(getattr(sentiment, name) for name in sentiment.__all__))\n"
-        f"sentiment.train(*{words!r})\n"
+        f"sentiment.train(*{overrides!r})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

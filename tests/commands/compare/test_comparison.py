@@ -61,27 +61,27 @@ def test_what_is_found_is_what_training_measured(rivals: Rivals) -> None:
     weak, strong = rivals.weak, rivals.strong
     cfg = rivals.compose("compare", f"runs=[{weak.run_id},'{strong.model}']")
     result = compare(cfg, "python scripts/compare.py")
-    found = result.comparison
-    assert found.rows == len(weak.data.test)
-    for one, trained in zip(found.scores, (weak, strong), strict=True):
-        values = {f"test/{name}": estimate.value for name, estimate in one.items()}
+    comparison = result.comparison
+    assert comparison.rows == len(weak.data.test)
+    for scores, trained in zip(comparison.scores, (weak, strong), strict=True):
+        values = {f"test/{name}": estimate.value for name, estimate in scores.items()}
         assert values == pytest.approx({name: trained.metrics[name] for name in values})
-        for estimate in one.values():
+        for estimate in scores.values():
             assert np.isnan(estimate.low) or estimate.low <= estimate.value <= estimate.high
-    (pair,) = found.pairs
+    (pair,) = comparison.pairs
     assert pair.judge("accuracy", 0.95) == 1
     difference = pair.differences["accuracy"]
     assert difference.value == pytest.approx(
         strong.metrics["test/accuracy"] - weak.metrics["test/accuracy"]
     )
-    assert found.contenders[1].size_mb == strong.metrics["model/size_mb"]
-    assert found.contenders[1].rows_per_second == strong.metrics["deploy/rows_per_second"]
+    assert comparison.contenders[1].size_mb == strong.metrics["model/size_mb"]
+    assert comparison.contenders[1].rows_per_second == strong.metrics["deploy/rows_per_second"]
 
 
 def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
     cfg = rivals.compose("compare", f"a={rivals.weak.run_id}", "b=best")
-    result, again = compare(cfg, "the command"), compare(cfg)
-    assert again.earlier_comparisons == result.earlier_comparisons + 1
+    result, repeated = compare(cfg, "the command"), compare(cfg)
+    assert repeated.earlier_comparisons == result.earlier_comparisons + 1
     run = mlflow.get_run(str(result.run_id))
     assert run.data.tags["kind"] == "comparison"
     assert run.data.tags["command"] == "the command"
@@ -92,7 +92,7 @@ def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
     names = {path.name for path in folder.iterdir()}
     assert names == {"comparison.html", "comparison.json", "disagreements_A_B.csv"}
     table = json.loads((folder / "comparison.json").read_text())
-    assert [one["run"] for one in table["runs"]] == [rivals.weak.run_id, rivals.strong.run_id]
+    assert [entry["run"] for entry in table["runs"]] == [rivals.weak.run_id, rivals.strong.run_id]
     assert table["pairs"][0]["verdict"].startswith("B is better than A: right on ")
     rows = pd.read_csv(folder / "disagreements_A_B.csv")
     errors = result.comparison.pairs[0].errors
@@ -112,17 +112,20 @@ def test_an_outage_costs_no_comparison(rivals: Rivals) -> None:
     assert f". Nothing is lost: the comparison is in '{folder}'. When" in str(caught.value)
     where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
     assert " ".join(["python scripts/record.py", f"folder={folder}"]) in str(caught.value)
-    again = [record(compose("record", [f"folder='{folder}'", *where])) for _ in range(2)]
-    assert again[0] == again[1]
-    assert again[0].model == ""
+    recorded = [record(compose("record", [f"folder='{folder}'", *where])) for _ in range(2)]
+    assert recorded[0] == recorded[1]
+    assert recorded[0].model == ""
     usual = mlflow.get_run(str(compare(cfg, "the command").run_id))
-    run = mlflow.get_run(str(again[0].run_id))
+    run = mlflow.get_run(str(recorded[0].run_id))
     assert run.info.status == "FINISHED"
     assert run.data.params == usual.data.params
     assert run.data.metrics == usual.data.metrics
     names = [
-        sorted(one.path for one in mlflow.MlflowClient().list_artifacts(made.info.run_id))
-        for made in (run, usual)
+        sorted(
+            artifact.path
+            for artifact in mlflow.MlflowClient().list_artifacts(tracked_run.info.run_id)
+        )
+        for tracked_run in (run, usual)
     ]
     assert names[0] == names[1] == ["comparison.html", "comparison.json", "disagreements_A_B.csv"]
 
@@ -166,11 +169,11 @@ def test_runs_on_other_data_are_refused_with_the_command_that_helps(rivals: Riva
     with pytest.raises(IncomparableRunsError) as caught:
         compare(cfg)
     message = str(caught.value)
-    digits = [one.data.fingerprint[:12] for one in (rivals.strong, rivals.other)]
+    digits = [result.data.fingerprint[:12] for result in (rivals.strong, rivals.other)]
     assert f"data csv {digits[0]} against data csv {digits[1]}; seed is 42 against 7." in message
-    words = shlex.split(message.partition("compare with that: ")[2])
-    assert words[:2] == ["python", "scripts/train.py"]
-    made = compose("train", words[2:])
+    command = shlex.split(message.partition("compare with that: ")[2])
+    assert command[:2] == ["python", "scripts/train.py"]
+    made = compose("train", command[2:])
     assert (made.seed, made.features.max_features, made.data.path) == (7, 3000, str(rivals.data))
 
 
@@ -181,54 +184,56 @@ def test_the_command_that_helps_gives_runs_that_can_be_compared(
     cfg = rivals.compose("compare", f"a={rivals.strong.run_id}", f"b={rivals.sample.run_id}")
     with pytest.raises(IncomparableRunsError, match=r"\(a sample\); data.limit is null") as caught:
         compare(cfg)
-    words = shlex.split(str(caught.value).partition("scripts/train.py ")[2])
+    overrides = shlex.split(str(caught.value).partition("scripts/train.py ")[2])
     where = [f"outputs={rivals.store}", "tracking.experiment=rivals"]
-    again = train(compose("train", [*where, *words]), Job(tmp_path, {}, words))
-    cfg = rivals.compose("compare", f"a={again.run_id}", f"b={rivals.sample.run_id}")
+    retrained = train(compose("train", [*where, *overrides]), Job(tmp_path, {}, overrides))
+    cfg = rivals.compose("compare", f"a={retrained.run_id}", f"b={rivals.sample.run_id}")
     assert compare(cfg).comparison.rows == len(rivals.sample.data.test)
 
 
 def test_rows_are_compared_as_well_as_fingerprints() -> None:
-    one, two = make_contenders([1.0, 1.0])
-    check_same_rows(one, two)
-    _, other = make_contenders([1.0, 1.0], excerpt="another")
+    first, second = make_contenders([1.0, 1.0])
+    check_same_rows(first, second)
+    _, other_excerpts = make_contenders([1.0, 1.0], excerpt="another")
     with pytest.raises(IncomparableRunsError, match="the test rows that they kept"):
-        check_same_rows(one, other)
+        check_same_rows(first, other_excerpts)
     _, third = make_contenders([1.0, 1.0], classes=3)
     with pytest.raises(IncomparableRunsError, match="against 'class 0', 'class 1' and 'class 2'"):
-        check_same_rows(one, third)
+        check_same_rows(first, third)
 
 
 def test_of_models_that_agree_on_every_row_no_loss_is_noticed() -> None:
     contenders = make_contenders([1.0, 2.0])
     twin = replace(contenders[1], predictions=contenders[0].predictions)
-    found = measure([contenders[0], twin], "accuracy", 0.95, 300, 1)
-    assert "noticed" not in describe_evidence(found, found.pairs[0])
+    comparison = measure([contenders[0], twin], "accuracy", 0.95, 300, 1)
+    assert "noticed" not in describe_evidence(comparison, comparison.pairs[0])
 
 
 def test_a_run_without_a_command_has_a_remedy_in_words() -> None:
-    one, _ = make_contenders([1.0, 1.0])
-    _, two = make_contenders([1.0, 1.0])
-    two.run.tags["data.fingerprint"] = "xyz"
-    two.run.tags["command"] = ""
+    contender, _ = make_contenders([1.0, 1.0])
+    _, other = make_contenders([1.0, 1.0])
+    other.run.tags["data.fingerprint"] = "xyz"
+    other.run.tags["command"] = ""
     with pytest.raises(IncomparableRunsError, match="Train one of them again on the data of the"):
-        check_same_rows(one, two)
+        check_same_rows(contender, other)
 
 
 @pytest.mark.parametrize("classes", [2, 4])
 def test_of_several_runs_each_is_compared_with_the_first(classes: int) -> None:
-    found = compare_made_up(1.0, 1.0, 2.5, classes=classes)
-    assert [(d.first.key, d.second.key) for d in found.pairs] == [("A", "B"), ("A", "C")]
-    assert [pair.judge("accuracy", 0.95) for pair in found.pairs] == [0, 1]
+    comparison = compare_made_up(1.0, 1.0, 2.5, classes=classes)
+    assert [(d.first.key, d.second.key) for d in comparison.pairs] == [("A", "B"), ("A", "C")]
+    assert [pair.judge("accuracy", 0.95) for pair in comparison.pairs] == [0, 1]
     alone = compare_made_up(1.0, 1.0, classes=classes).pairs[0]
     # Holm: the larger of two p-values is as it is alone, the smaller is doubled.
-    assert found.pairs[0].p["accuracy"] == pytest.approx(alone.errors.test().p)
-    assert found.pairs[1].p["accuracy"] == pytest.approx(2 * found.pairs[1].errors.test().p)
-    for one, contender in zip(found.scores, found.contenders, strict=True):
-        values = {name: estimate.value for name, estimate in one.items()}
-        known = score(contender.predictions)
+    assert comparison.pairs[0].p["accuracy"] == pytest.approx(alone.errors.test().p)
+    assert comparison.pairs[1].p["accuracy"] == pytest.approx(
+        2 * comparison.pairs[1].errors.test().p
+    )
+    for scores, contender in zip(comparison.scores, comparison.contenders, strict=True):
+        values = {name: estimate.value for name, estimate in scores.items()}
+        expected = score(contender.predictions)
         assert list(values) == list_shown(classes)
-        assert values == pytest.approx({name: known[name] for name in values})
+        assert values == pytest.approx({name: expected[name] for name in values})
 
 
 def test_a_loss_is_worse_whatever_the_direction_of_the_metric() -> None:
@@ -263,12 +268,12 @@ def test_the_verdict_is_a_sentence() -> None:
         r"95 % interval \+\d+\.\d\d to \+\d+\.\d\d, McNemar p < 0.001\)\.",
         describe_verdict(better, better.pairs[0]),
     )
-    same = compare_made_up(1.0, 1.0, metric="log_loss", rows=600)
+    comparison = compare_made_up(1.0, 1.0, metric="log_loss", rows=600)
     assert re.fullmatch(
         r"600 test rows show no difference between A and B in log_loss: log_loss 0\.\d{4} against "
         r"0\.\d{4} \([+-]0\.\d{4}, 95 % interval -0\.\d{4} to \+0\.\d{4}, permutation test "
         r"p = 0\.\d{3}\); a loss of 0\.\d{4} would probably have been noticed\.",
-        describe_verdict(same, same.pairs[0]),
+        describe_verdict(comparison, comparison.pairs[0]),
     )
     few = compare_made_up(1.0, 1.0, metric="log_loss", rows=100)
     assert ", too few rows for an interval, permutation test p = " in (
@@ -325,10 +330,10 @@ def test_the_page_is_whole_and_needs_nothing_else(
     skills: tuple[float, ...], tmp_path: Path
 ) -> None:
     evil = "<script>alert('x')</script> & \"quoted\""
-    found = compare_made_up(*skills, excerpt=evil)
-    for one in found.contenders:
-        one.run.tags["command"] = evil
-    write_page(found, FACTS | {"data": evil, "command": evil}, tmp_path / "page.html")
+    comparison = compare_made_up(*skills, excerpt=evil)
+    for contender in comparison.contenders:
+        contender.run.tags["command"] = evil
+    write_page(comparison, FACTS | {"data": evil, "command": evil}, tmp_path / "page.html")
     source = (tmp_path / "page.html").read_text(encoding="utf-8")
     page = Page(source)
     assert page.open == []
@@ -338,7 +343,7 @@ def test_the_page_is_whole_and_needs_nothing_else(
     assert "@import" not in source
     assert "nan" not in re.findall(r"[a-z]+", " ".join(value for _, value in page.attributes))
     assert page.text.count(evil) > 4
-    assert page.seen.count("svg") == 2 * len(found.scores[0]) * len(found.pairs)
+    assert page.seen.count("svg") == 2 * len(comparison.scores[0]) * len(comparison.pairs)
     assert "prefers-color-scheme: dark" in source
     assert page.text.count("Only B is right") == 1
     assert ("Holm" in page.text) == (len(skills) > 2)
@@ -351,12 +356,12 @@ def test_the_page_is_whole_and_needs_nothing_else(
 def test_the_page_of_a_metric_that_is_not_known(tmp_path: Path) -> None:
     """Where the test rows are of one class, there is no area under a curve."""
     contenders = make_contenders([1.0, 2.0], rows=30)
-    for one in contenders:
-        one.predictions.labels[:] = "class 1"
-    found = measure(contenders, "accuracy", 0.95, 300, 1)
-    assert np.isnan(found.scores[0]["roc_auc"].value)
-    assert np.isnan(found.pairs[0].p["roc_auc"])
-    write_page(found, FACTS, tmp_path / "page.html")
+    for contender in contenders:
+        contender.predictions.labels[:] = "class 1"
+    comparison = measure(contenders, "accuracy", 0.95, 300, 1)
+    assert np.isnan(comparison.scores[0]["roc_auc"].value)
+    assert np.isnan(comparison.pairs[0].p["roc_auc"])
+    write_page(comparison, FACTS, tmp_path / "page.html")
     assert Page((tmp_path / "page.html").read_text(encoding="utf-8")).open == []
 
 

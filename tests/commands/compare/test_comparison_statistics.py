@@ -26,8 +26,10 @@ NAMES = list_measured()
 SHOWN = list_shown(2)
 
 
-def take(made: Predictions, rows: np.ndarray) -> Predictions:
-    return Predictions(made.labels[rows], made.probabilities[rows], made.classes)
+def take(predictions: Predictions, rows: np.ndarray) -> Predictions:
+    return Predictions(
+        predictions.labels[rows], predictions.probabilities[rows], predictions.classes
+    )
 
 
 @pytest.mark.slow
@@ -36,41 +38,41 @@ def take(made: Predictions, rows: np.ndarray) -> Predictions:
 def test_weights_are_rows_that_are_repeated(seed: int, classes: int, digits: int) -> None:
     """A resample has the metrics that its rows, copied out, have."""
     rng = np.random.default_rng(seed)
-    made = predict_like(rng, rng.integers(0, classes, 60), classes, 1.0, digits)
+    predictions = predict_like(rng, rng.integers(0, classes, 60), classes, 1.0, digits)
     rows = rng.integers(0, 60, (3, 60))
-    weights = np.stack([np.bincount(one, minlength=60) for one in rows]).astype(float)
-    found = RowSums(made).score(weights)
-    for one, drawn in zip(found, rows, strict=True):
-        expected = score(take(made, drawn))
-        assert dict(zip(NAMES, one, strict=True)) == pytest.approx(expected, abs=1e-12)
+    weights = np.stack([np.bincount(indices, minlength=60) for indices in rows]).astype(float)
+    scores = RowSums(predictions).score(weights)
+    for row_scores, drawn in zip(scores, rows, strict=True):
+        expected = score(take(predictions, drawn))
+        assert dict(zip(NAMES, row_scores, strict=True)) == pytest.approx(expected, abs=1e-12)
 
 
 @given(seed=st.integers(0, 10_000), classes=st.integers(2, 4), digits=st.integers(1, 6))
 @settings(deadline=None, max_examples=10)
 def test_without_each_row_in_turn(seed: int, classes: int, digits: int) -> None:
     rng = np.random.default_rng(seed)
-    made = predict_like(rng, rng.integers(0, classes, 40), classes, 1.0, digits)
-    found = RowSums(made).score_with_each(-1)
+    predictions = predict_like(rng, rng.integers(0, classes, 40), classes, 1.0, digits)
+    scores = RowSums(predictions).score_with_each(-1)
     for row in range(0, 40, 7):
-        expected = score(take(made, np.delete(np.arange(40), row)))
-        assert dict(zip(NAMES, found[row], strict=True)) == pytest.approx(expected, abs=1e-12)
+        expected = score(take(predictions, np.delete(np.arange(40), row)))
+        assert dict(zip(NAMES, scores[row], strict=True)) == pytest.approx(expected, abs=1e-12)
 
 
 def test_weights_mean_what_scikit_learns_do() -> None:
     rng = np.random.default_rng(3)
-    made = predict_like(rng, rng.integers(0, 2, 200), 2, 1.0, 2)
+    predictions = predict_like(rng, rng.integers(0, 2, 200), 2, 1.0, 2)
     weights = rng.random((1, 200))
-    y, p = made.labels == "class 1", made.probabilities[:, 1]
-    found = dict(zip(NAMES, RowSums(made).score(weights)[0], strict=True))
+    y, p = predictions.labels == "class 1", predictions.probabilities[:, 1]
+    scores = dict(zip(NAMES, RowSums(predictions).score(weights)[0], strict=True))
     options = {"sample_weight": weights[0]}
-    assert found["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, p, **options))
-    assert found["log_loss"] == pytest.approx(metrics.log_loss(y, p, **options))
-    assert found["brier"] == pytest.approx(metrics.brier_score_loss(y, p, **options))
-    assert found["f1"] == pytest.approx(metrics.f1_score(y, p > 0.5, **options))
+    assert scores["roc_auc"] == pytest.approx(metrics.roc_auc_score(y, p, **options))
+    assert scores["log_loss"] == pytest.approx(metrics.log_loss(y, p, **options))
+    assert scores["brier"] == pytest.approx(metrics.brier_score_loss(y, p, **options))
+    assert scores["f1"] == pytest.approx(metrics.f1_score(y, p > 0.5, **options))
 
 
 def test_resamples_are_the_same_for_all_models_and_again() -> None:
-    models = [RowSums(one.predictions) for one in make_contenders([1.0, 1.0])]
+    models = [RowSums(contender.predictions) for contender in make_contenders([1.0, 1.0])]
     first = resample([models[0], models[0], models[1]], 50, 7)
     np.testing.assert_array_equal(first[0], first[1])
     assert not np.array_equal(first[0], first[2])
@@ -80,12 +82,12 @@ def test_resamples_are_the_same_for_all_models_and_again() -> None:
 
 def test_a_class_that_was_not_drawn_leaves_no_area() -> None:
     p = np.array([[0.9, 0.1]] * 29 + [[0.2, 0.8]])
-    made = Predictions(np.array(["a"] * 29 + ["b"]), p, np.array(["a", "b"]))
-    areas = resample([RowSums(made)], 300, 1)[0, :, NAMES.index("roc_auc")]
+    predictions = Predictions(np.array(["a"] * 29 + ["b"]), p, np.array(["a", "b"]))
+    areas = resample([RowSums(predictions)], 300, 1)[0, :, NAMES.index("roc_auc")]
     assert 0.2 < np.isnan(areas).mean() < 0.6  # (29 / 30) ** 30 = 0.36
     assert np.all(areas[~np.isnan(areas)] == 1)
-    found = estimate(1.0, areas, np.ones(30), 0.95)
-    assert (found.value, found.low, found.high) == (1, 1, 1)
+    interval = estimate(1.0, areas, np.ones(30), 0.95)
+    assert (interval.value, interval.low, interval.high) == (1, 1, 1)
 
 
 def test_the_interval_is_the_bca_interval_of_scipy() -> None:
@@ -93,14 +95,14 @@ def test_the_interval_is_the_bca_interval_of_scipy() -> None:
     values = rng.exponential(size=80)
     drawn = values[rng.integers(0, 80, (4000, 80))].mean(axis=1)
     without = (values.sum() - values) / 79
-    found = estimate(values.mean(), drawn, without, 0.9)
+    interval = estimate(values.mean(), drawn, without, 0.9)
     # scipy takes resamples that were drawn before, of a result of its own.
     earlier = SimpleNamespace(bootstrap_distribution=drawn)
     expected = bootstrap(
         (values,), np.mean, n_resamples=0, confidence_level=0.9, bootstrap_result=earlier
     ).confidence_interval
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-6)
-    assert found.error == pytest.approx(drawn.std(ddof=1))
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high), rel=1e-6)
+    assert interval.error == pytest.approx(drawn.std(ddof=1))
 
 
 def test_what_does_not_vary_has_no_width() -> None:
@@ -109,20 +111,20 @@ def test_what_does_not_vary_has_no_width() -> None:
     assert np.isnan([unknown.value, unknown.low, unknown.high]).all()
 
 
-def lose(made: Predictions) -> np.ndarray:
-    place = (made.labels == "class 1").astype(int)
-    return -np.log(made.probabilities[np.arange(len(place)), place])
+def lose(predictions: Predictions) -> np.ndarray:
+    true_class = (predictions.labels == "class 1").astype(int)
+    return -np.log(predictions.probabilities[np.arange(len(true_class)), true_class])
 
 
 @pytest.mark.parametrize("rows", [8, 300])
 def test_the_test_of_log_loss_is_the_permutation_test_of_scipy(rows: int) -> None:
     """Of few rows, scipy goes through all permutations."""
-    one, two = make_contenders([1.0, 1.5], rows=rows)
-    found = measure([one, two], "log_loss", 0.95, 4000, 1).pairs[0]
-    losses = lose(two.predictions), lose(one.predictions)
-    for side, p in (
-        ("two-sided", found.tests["log_loss"].p),
-        ("greater", found.test_worse("log_loss")),
+    first, second = make_contenders([1.0, 1.5], rows=rows)
+    pair = measure([first, second], "log_loss", 0.95, 4000, 1).pairs[0]
+    losses = lose(second.predictions), lose(first.predictions)
+    for alternative, p in (
+        ("two-sided", pair.tests["log_loss"].p),
+        ("greater", pair.test_worse("log_loss")),
     ):
         expected = permutation_test(
             losses,
@@ -130,42 +132,46 @@ def test_the_test_of_log_loss_is_the_permutation_test_of_scipy(rows: int) -> Non
             permutation_type="samples",
             vectorized=True,
             n_resamples=4000,
-            alternative=side,
+            alternative=alternative,
             rng=np.random.default_rng(1),
         )
-        assert found.differences["log_loss"].value == pytest.approx(expected.statistic)
+        assert pair.differences["log_loss"].value == pytest.approx(expected.statistic)
         assert p == pytest.approx(expected.pvalue, abs=0.03)
 
 
 def test_a_permutation_exchanges_the_outputs_of_rows() -> None:
     """Of three rows there are eight permutations; each is scored as scikit-learn does."""
-    one, two = (made.predictions for made in make_contenders([1.0, 2.0], rows=3, seed=3))
-    two.labels[:] = one.labels[:] = ["class 0", "class 1", "class 1"]
-    found = permute(one, two, 300, 1)
+    first_model, second_model = (
+        contender.predictions for contender in make_contenders([1.0, 2.0], rows=3, seed=3)
+    )
+    second_model.labels[:] = first_model.labels[:] = ["class 0", "class 1", "class 1"]
+    permuted = permute(first_model, second_model, 300, 1)
     possible = []
     for exchanged in product([False, True], repeat=3):
         swap = np.array(exchanged)[:, None]
         pair = [
-            Predictions(one.labels, np.where(swap, b, a), one.classes)
+            Predictions(first_model.labels, np.where(swap, b, a), first_model.classes)
             for a, b in (
-                (one.probabilities, two.probabilities),
-                (two.probabilities, one.probabilities),
+                (first_model.probabilities, second_model.probabilities),
+                (second_model.probabilities, first_model.probabilities),
             )
         ]
-        first, second = (score(made) for made in pair)
+        first, second = (score(predictions) for predictions in pair)
         possible.append([second[name] - first[name] for name in NAMES if name not in AREAS])
-    rest = np.delete(found, [NAMES.index(name) for name in AREAS], axis=1)
-    seen = {tuple(row) for row in rest.round(9)}
-    assert seen == {tuple(row) for row in np.round(possible, 9)}
+    others = np.delete(permuted, [NAMES.index(name) for name in AREAS], axis=1)
+    outcomes = {tuple(row) for row in others.round(9)}
+    assert outcomes == {tuple(row) for row in np.round(possible, 9)}
 
 
 def test_the_area_is_tested_by_ranks() -> None:
     """A model and the same with other probabilities in the same order do not differ."""
-    one, _ = (made.predictions for made in make_contenders([1.0, 1.0], rows=200))
-    sharp = one.probabilities**3
-    other = Predictions(one.labels, sharp / sharp.sum(axis=1, keepdims=True), one.classes)
+    first_model, _ = (contender.predictions for contender in make_contenders([1.0, 1.0], rows=200))
+    sharp = first_model.probabilities**3
+    second_model = Predictions(
+        first_model.labels, sharp / sharp.sum(axis=1, keepdims=True), first_model.classes
+    )
     at = NAMES.index("roc_auc")
-    assert np.abs(permute(one, other, 200, 1)[:, at]).max() < 1e-12
+    assert np.abs(permute(first_model, second_model, 200, 1)[:, at]).max() < 1e-12
 
 
 def test_p_values_count_the_observed_outcome() -> None:
@@ -189,8 +195,8 @@ def make_rivals(seed: int, rows: int, skills: tuple[float, float]) -> list[Predi
     return made
 
 
-def value_of(made: Predictions) -> np.ndarray:
-    return RowSums(made, SHOWN).score(np.ones((1, len(made.labels))))[0]
+def value_of(predictions: Predictions) -> np.ndarray:
+    return RowSums(predictions, SHOWN).score(np.ones((1, len(predictions.labels))))[0]
 
 
 @pytest.mark.slow
@@ -199,10 +205,15 @@ def test_false_alarms_are_as_rare_as_the_level_says(rows: int) -> None:
     """Two models of the same skill, 400 times, tested at 5 %: three deviations are 3.3 %."""
     alarms, trials = np.zeros(len(SHOWN)), 400
     for seed in range(trials):
-        one, two = make_rivals(seed, rows, (0.8, 0.8))
-        observed, permuted = value_of(two) - value_of(one), permute(one, two, 59, seed, SHOWN)
+        first, second = make_rivals(seed, rows, (0.8, 0.8))
+        observed, permuted = (
+            value_of(second) - value_of(first),
+            permute(first, second, 59, seed, SHOWN),
+        )
         tests = [PairedTest.by_permutation(observed[i], permuted[:, i]) for i in range(len(SHOWN))]
-        tests[0] = McNemar.count(*(made.predicted == made.labels for made in (one, two))).test()
+        tests[0] = McNemar.count(
+            *(predictions.predicted == predictions.labels for predictions in (first, second))
+        ).test()
         alarms += [test.p <= 0.05 + 1e-9 for test in tests]
     assert dict(zip(SHOWN, alarms / trials <= 0.05 + 0.033, strict=True)) == dict.fromkeys(
         SHOWN, True
@@ -215,18 +226,18 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rows: int) -> None:
     """200 times, at 95 %; 3.3 standard deviations are 5 %."""
     skills, trials = (0.8, 1.0), 200
     many = make_rivals(1, 400_000, skills)
-    truth = [dict(zip(SHOWN, value_of(made), strict=True)) for made in many]
+    truth = [dict(zip(SHOWN, value_of(predictions), strict=True)) for predictions in many]
     covered: dict[str, list[bool]] = {}
     for seed in range(trials):
-        one, two = make_rivals(seed, rows, skills)
-        models = [RowSums(one, SHOWN), RowSums(two, SHOWN)]
+        first, second = make_rivals(seed, rows, skills)
+        models = [RowSums(first, SHOWN), RowSums(second, SHOWN)]
         samples = resample(models, 300, seed)
-        whole = [value_of(made) for made in (one, two)]
+        whole = [value_of(made) for made in (first, second)]
         without = [model.score_with_each(-1) for model in models]
-        scores = estimate_scores(one, SHOWN, whole[0], samples[0], without[0], 0.95)
+        scores = estimate_scores(first, SHOWN, whole[0], samples[0], without[0], 0.95)
         differences = estimate_differences(
-            one,
-            two,
+            first,
+            second,
             SHOWN,
             whole[1] - whole[0],
             samples[1] - samples[0],
@@ -241,24 +252,24 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rows: int) -> None:
                 if not np.isnan(found.low):
                     assert found.low <= found.value <= found.high
                     covered.setdefault(what, []).append(found.low <= value <= found.high)
-    shares = {what: float(np.mean(one)) for what, one in covered.items()}
+    shares = {name: float(np.mean(hits)) for name, hits in covered.items()}
     always = {"accuracy", "precision", "recall", "f1", "accuracy B-A", "recall B-A"}
     rest = {"ece B-A", *(f"{name}{pair}" for name in SHOWN[4:7] for pair in ("", " B-A"))}
     rest |= {"precision B-A", "f1 B-A"}
     assert set(shares) == (always if rows < 2 * FEWEST_ROWS else always | rest)
-    assert {what: share for what, share in shares.items() if share < 0.90} == {}
+    assert {name: share for name, share in shares.items() if share < 0.90} == {}
 
 
 @given(b=st.integers(0, 60), c=st.integers(0, 60))
 @settings(deadline=None, max_examples=60)
 def test_mcnemar_is_the_binomial_test(b: int, c: int) -> None:
-    found = McNemar(100, b, c, 5)
+    counts = McNemar(100, b, c, 5)
     n = b + c
     tail = [sum(comb(n, k) for k in range(least, n + 1)) / 2**n for least in (b, c)]
-    assert found.test().p == pytest.approx(min(1, 2 * min(tail)))
-    assert found.test().p_less == pytest.approx(tail[0])
+    assert counts.test().p == pytest.approx(min(1, 2 * min(tail)))
+    assert counts.test().p_less == pytest.approx(tail[0])
     if n:
-        assert found.test().p == pytest.approx(binomtest(b, n).pvalue)
+        assert counts.test().p == pytest.approx(binomtest(b, n).pvalue)
 
 
 def test_mcnemar_of_a_textbook() -> None:
@@ -275,7 +286,7 @@ def test_resamples_are_made_in_batches_and_reported() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 50_000)
     models = [RowSums(predict_like(rng, truth, 2, 1.5)) for _ in range(2)]
-    shown: list[int] = []
-    samples = resample(models, 100, 1, shown.append)
+    reported: list[int] = []
+    samples = resample(models, 100, 1, reported.append)
     assert samples.shape == (2, 100, len(NAMES))
-    assert shown == [40, 80, 100]
+    assert reported == [40, 80, 100]

@@ -15,11 +15,11 @@ def test_a_text_without_known_terms_has_no_table(
     terms: list[tuple[str, float]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     probabilities = {"negative": 0.4, "positive": 0.6}
-    found = TextExplanation(
+    explanation = TextExplanation(
         "positive", probabilities, [("fine", 0.0)], terms, 0.4, 0.4, prediction="unsure"
     )
     model = SimpleNamespace(uri="model.skops", run_id="")
-    show_explanation(ExplanationResult(found, model, Path("page.html")))
+    show_explanation(ExplanationResult(explanation, model, Path("page.html")))
     printed = capsys.readouterr().out
     message = "no term of this text is in the vocabulary of the model"
     assert (message in printed) == (not terms)
@@ -38,12 +38,14 @@ def test_a_text_without_known_terms_has_no_table(
 def test_of_many_labels_the_most_probable_come_first(
     classes: int, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = classes * (classes + 1) / 2
-    probabilities = {f"class {k}": (k + 1) / whole for k in range(classes)}
+    total = classes * (classes + 1) / 2
+    probabilities = {f"class {k}": (k + 1) / total for k in range(classes)}
     label = f"class {classes - 1}"
-    found = TextExplanation(label, probabilities, [("fine", 0.0)], [], 0.4, 0.4, prediction=label)
+    explanation = TextExplanation(
+        label, probabilities, [("fine", 0.0)], [], 0.4, 0.4, prediction=label
+    )
     model = SimpleNamespace(uri="model.skops", run_id="")
-    show_explanation(ExplanationResult(found, model, Path("page.html")))
+    show_explanation(ExplanationResult(explanation, model, Path("page.html")))
     printed = capsys.readouterr().out
     assert expected in printed
     assert (" and 2 more)" in printed) == (classes == 12)

@@ -79,17 +79,17 @@ def flow(
     write_frame(frame[:900], tmp_path / "data.csv")
     write_frame(frame[900:], tmp_path / "new.csv")
 
-    def run(*words: str, features: int = 2000, data: str = "data.csv") -> FlowResult:
-        own = [
+    def run(*overrides: str, features: int = 2000, data: str = "data.csv") -> FlowResult:
+        defaults = [
             f"outputs={tmp_path}/outputs",
             f"train={QUICK.format(data=tmp_path / data, features=features)}",
             f"input={tmp_path}/new.csv", "promote=resamples=200", "flow.retry_delay=0",
         ]  # fmt: skip
-        if "input=null" not in words:
-            own.append("monitor=workspace=null")
-        named = {word.partition("=")[0] for word in words}
-        kept = [word for word in own if word.partition("=")[0] not in named]
-        cfg = compose("flow", quote_free_text([*kept, *words]))
+        if "input=null" not in overrides:
+            defaults.append("monitor=workspace=null")
+        overridden = {override.partition("=")[0] for override in overrides}
+        arguments = [default for default in defaults if default.partition("=")[0] not in overridden]
+        cfg = compose("flow", quote_free_text([*arguments, *overrides]))
         return run_flow(cfg)
 
     return run
@@ -113,23 +113,23 @@ def test_a_model_lives_and_is_followed_by_others(
     assert first.data["rows"] == 900
     [output] = first.predictions
     assert (output["read"], output["written"], output["rejected"]) == (700, 700, 0)
-    written = pd.read_csv(output["output"])
-    assert (written["prediction"] == written["label"]).mean() > 0.7
+    predictions = pd.read_csv(output["output"])
+    assert (predictions["prediction"] == predictions["label"]).mean() > 0.7
     assert not first.drifted
     assert Path(first.monitoring[0]["report"]).is_file()
     assert read_aliases(tmp_path) == {"champion": first.run}
     # Its tables are artifacts, the last that the server was given.
     newest = {"limit": 50, "sort": "CREATED_DESC"}
-    found = httpx.post(f"{prefect_server}/artifacts/filter", json=newest).json()
-    tables = [one for one in found if one["type"] == "table"]
-    rows = [(one["key"], row) for one in tables for row in json.loads(one["data"])]
+    artifacts = httpx.post(f"{prefect_server}/artifacts/filter", json=newest).json()
+    tables = [artifact for artifact in artifacts if artifact["type"] == "table"]
+    rows = [(table["key"], row) for table in tables for row in json.loads(table["data"])]
     assert {"data", "promotion", "predictions", "monitoring"} <= {key for key, _ in rows}
     fingerprints = {row["fingerprint"] for key, row in rows if key == "data"}
     assert first.data["fingerprint"] in fingerprints
 
     # Nothing is trained twice. Nothing needs to be predicted either, until texts change.
-    again = flow("input=null")
-    assert (again.run, again.promotion["outcome"]) == (first.run, "unchanged")
+    repeated = flow("input=null")
+    assert (repeated.run, repeated.promotion["outcome"]) == (first.run, "unchanged")
 
     # A challenger that knows five words.
     worse = flow("input=null", features=5)
@@ -168,9 +168,9 @@ def test_a_model_lives_and_is_followed_by_others(
 
     # Back.
     steps = Steps(compose("flow", quote_free_text([f"outputs={tmp_path}/outputs"])))
-    before = read_aliases(tmp_path)
+    aliases_before = read_aliases(tmp_path)
     assert steps.roll_back()["outcome"] == "rolled back"
-    assert read_aliases(tmp_path)["champion"] == before["previous"]
+    assert read_aliases(tmp_path)["champion"] == aliases_before["previous"]
 
 
 def test_a_rollback_by_hand_outlasts_the_flow(
@@ -182,9 +182,9 @@ def test_a_rollback_by_hand_outlasts_the_flow(
     newer = flow("input=null", data="more.csv")
     assert newer.promotion["outcome"] == "promoted"
     promote(compose("promote", [f"outputs={tmp_path}/outputs", "rollback=true"]), "by hand")
-    again = flow("input=null", data="more.csv")
-    assert (again.run, again.promotion["outcome"]) == (newer.run, "refused")
-    assert "it was rolled back at " in again.promotion["sentence"]
+    repeated = flow("input=null", data="more.csv")
+    assert (repeated.run, repeated.promotion["outcome"]) == (newer.run, "refused")
+    assert "it was rolled back at " in repeated.promotion["sentence"]
     # The cache remembers a run that is gone.
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     client.delete_run(newer.run)
@@ -237,8 +237,8 @@ def test_a_terminated_flow_leaves_no_server(frame: pd.DataFrame, tmp_path: Path)
             assert process.poll() is None
             time.sleep(0.1)
         process.terminate()
-        shown, _ = process.communicate()
-        assert (process.returncode, shown) == (143, "")
+        printed, _ = process.communicate()
+        assert (process.returncode, printed) == (143, "")
         deadline = time.monotonic() + WAIT
         with pytest.raises(ProcessLookupError):
             while time.monotonic() < deadline:
@@ -258,9 +258,9 @@ def test_a_refused_run_is_named_where_no_champion_can_predict(
     with pytest.raises(NoChampionError, match="was not promoted: it was trained on a ") as caught:
         flow(f"train={sample}")
     assert flow(f"train={sample}", "input=null").promotion["outcome"] == "refused"
-    words = shlex.split(str(caught.value).rpartition("scripts/promote.py ")[2])
-    words[words.index("force=<reason>")] = "force=a_trial"
-    assert promote(compose("promote", words)).outcome == "promoted"
+    overrides = shlex.split(str(caught.value).rpartition("scripts/promote.py ")[2])
+    overrides[overrides.index("force=<reason>")] = "force=a_trial"
+    assert promote(compose("promote", overrides)).outcome == "promoted"
 
 
 def test_a_step_that_fails_leaves_the_champion(
@@ -303,8 +303,8 @@ def test_the_settings_of_a_champion_are_not_searched_for_again(
 ) -> None:
     write_frame(frame[:300], tmp_path / "data.csv")
     train = f"data=csv data.path={tmp_path}/data.csv"
-    words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
-    steps = Steps(compose("flow", quote_free_text(words)))
+    overrides = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
+    steps = Steps(compose("flow", quote_free_text(overrides)))
     assert steps.list_overrides("train")[0] == "search=naive_bayes"
     monkeypatch.setattr(Steps, "_search", lambda *_: pytest.fail("it searched"))
     champion = {"settings": ["model=naive_bayes", "features=tfidf_unigram"]}
@@ -328,8 +328,8 @@ def test_a_search_that_is_complete_has_its_winner(
     monkeypatch.setattr("sentiment.commands.flow.steps.subprocess.run", run)
     write_frame(frame[:200], tmp_path / "data.csv")
     train = f"data=csv data.path={tmp_path}/data.csv search.n_trials=1"
-    words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
-    steps = Steps(compose("flow", quote_free_text(words)))
+    overrides = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
+    steps = Steps(compose("flow", quote_free_text(overrides)))
     first = steps.train(steps.list_overrides("train"))
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
     assert "test/accuracy" in client.get_run(first).data.metrics
@@ -344,16 +344,16 @@ def test_rows_of_label_sets_are_counted_once(tmp_path: Path) -> None:
     rows = [(f"text {n}", ("a;b", "a", "b", ";")[n % 4]) for n in range(80)]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(tmp_path / "sets.csv", index=False)
     train = f"data=csv data.path={tmp_path}/sets.csv data.label_separator=';'"
-    words = [f"outputs={tmp_path}/outputs", f"train={train}"]
-    facts = Steps(compose("flow", quote_free_text(words))).check_data()
+    overrides = [f"outputs={tmp_path}/outputs", f"train={train}"]
+    facts = Steps(compose("flow", quote_free_text(overrides))).check_data()
     assert facts["splits"] == {"train": 56, "validation": 8, "test": 16}
 
 
 @pytest.mark.process
 def test_a_search_that_fails_says_why(tmp_path: Path) -> None:
     train = "data=csv data.path=typo.csv"
-    words = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
-    steps = Steps(compose("flow", quote_free_text(words)))
+    overrides = [f"outputs={tmp_path}/outputs", "flow.search=naive_bayes", f"train={train}"]
+    steps = Steps(compose("flow", quote_free_text(overrides)))
     with pytest.raises(StepFailedError, match="'search' of the flow failed: .*typo.csv") as caught:
         steps.train(steps.list_overrides("train"))
     assert caught.value.exit_code == 2
@@ -387,8 +387,8 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = "data=rotten_tomatoes data.limit=300 features=tfidf_unigram model=naive_bayes"
-    words = [f"outputs={tmp_path}/outputs", f"train={quick}"]
-    steps = Steps(compose("flow", quote_free_text(words)))
+    overrides = [f"outputs={tmp_path}/outputs", f"train={quick}"]
+    steps = Steps(compose("flow", quote_free_text(overrides)))
     trained = []
     monkeypatch.setattr(
         rehearsal,
@@ -405,10 +405,12 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
     run = steps.train(steps.list_overrides("train"))
     assert len(trained) == 1
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")
-    found = client.search_runs([client.get_experiment_by_name("sentiment").experiment_id])
-    assert [(one.info.run_id, one.info.status) for one in found] == [(run, "FINISHED")]
-    assert len(found[0].outputs.model_outputs) == 1
-    assert found[0].data.tags["model.own"] == "true", "it may hold what only own code can load"
+    runs = client.search_runs([client.get_experiment_by_name("sentiment").experiment_id])
+    assert [(tracked_run.info.run_id, tracked_run.info.status) for tracked_run in runs] == [
+        (run, "FINISHED")
+    ]
+    assert len(runs[0].outputs.model_outputs) == 1
+    assert runs[0].data.tags["model.own"] == "true", "it may hold what only own code can load"
     # Other settings are trained, and so are the same in another flow.
     steps.train([*steps.list_overrides("train"), "seed=1"])
     Steps(steps.cfg).train(steps.list_overrides("train"))
@@ -439,23 +441,23 @@ def test_prefect_is_reported_no_secret(
         is_known = kind is TrackingStoreError
         with pytest.raises(kind) as caught:
             flow("flow.retries=0", "name=secretive")
-        shown = "".join(traceback.format_exception(caught.value))
-        assert "postgresql://ann:***@db" in shown
-        assert "zqkvj" not in shown
+        printed = "".join(traceback.format_exception(caught.value))
+        assert "postgresql://ann:***@db" in printed
+        assert "zqkvj" not in printed
     assert "zqkvj" not in caplog.text
-    end, own = time.monotonic() + WAIT, {"flows": {"name": {"any_": ["secretive-flow"]}}}
+    deadline, own_flow = time.monotonic() + WAIT, {"flows": {"name": {"any_": ["secretive-flow"]}}}
     for kind in ("flow_runs", "task_runs"):
         failed: list[Any] = []
         # The server hears of the end of a task later than of that of its flow.
         while len(failed) < 2:
-            assert time.monotonic() < end, failed
+            assert time.monotonic() < deadline, failed
             time.sleep(0.1)
-            answer = httpx.post(f"{prefect_server}/{kind}/filter", json=own)
-            found = answer.json() if answer.is_success else []
-            failed = [one for one in found if one["state_type"] == "FAILED"]
-        assert "zqkvj" not in json.dumps(found)
-        for one in failed:
-            assert "postgresql://ann:***@db" in json.dumps(one)
+            answer = httpx.post(f"{prefect_server}/{kind}/filter", json=own_flow)
+            runs = answer.json() if answer.is_success else []
+            failed = [flow_run for flow_run in runs if flow_run["state_type"] == "FAILED"]
+        assert "zqkvj" not in json.dumps(runs)
+        for flow_run in failed:
+            assert "postgresql://ann:***@db" in json.dumps(flow_run)
 
 
 def test_mistakes_are_reported_before_the_work(flow: Flow, tmp_path: Path) -> None:
@@ -477,9 +479,9 @@ def test_it_runs_without_a_server(
     (tmp_path / "prefect").mkdir()
     copyfile(prefect_tables, tmp_path / "prefect" / "prefect.db")
     train = QUICK.format(data="data.csv", features=2000)
-    words = [f"train={train}", "input=null", "promote=resamples=200"]
+    overrides = [f"train={train}", "input=null", "promote=resamples=200"]
     env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": None}
-    done = starter.run(tmp_path, "flow", *words, env=env)
+    done = starter.run(tmp_path, "flow", *overrides, env=env)
     assert done.returncode == 0, done.stderr
     assert "is the champion of sentiment as version 1, the first" in done.stdout
     assert done.stderr == ""
@@ -489,10 +491,10 @@ def test_a_schedule_runs_the_flow_when_it_is_time(
     flow: Flow, prefect_server: str, starter: Starter, tmp_path: Path
 ) -> None:
     train = QUICK.format(data="data.csv", features=2000)
-    words = ['flow.cron="0 3 * * *"', "name=nightly", f"train={train}", "input=new.csv"]
+    overrides = ['flow.cron="0 3 * * *"', "name=nightly", f"train={train}", "input=new.csv"]
     env = {"PREFECT_HOME": str(tmp_path / "prefect"), "PREFECT_API_URL": prefect_server}
     env |= {"PREFECT_RUNNER_POLL_FREQUENCY": "1"}  # seconds; by default 10
-    process = starter.start(tmp_path, "flow", *words, env=env)
+    process = starter.start(tmp_path, "flow", *overrides, env=env)
 
     def ask(method: str, path: str, **question: Any) -> Any:
         """Return what the server answers, None while its database is busy with something else."""
@@ -501,18 +503,20 @@ def test_a_schedule_runs_the_flow_when_it_is_time(
         return answer.json() if answer.is_success else None
 
     def wait_for(find: Callable[[], Any]) -> Any:
-        found: list[Any] = []
-        process.wait_until(lambda: found.append(find()) or found[-1], interval=0.5)
-        return found[-1]
+        deployments: list[Any] = []
+        process.wait_until(lambda: deployments.append(find()) or deployments[-1], interval=0.5)
+        return deployments[-1]
 
     try:
-        named = {"deployments": {"name": {"any_": ["nightly"]}}}
-        [deployment] = wait_for(lambda: ask("POST", "deployments/filter", json=named))
-        assert [one["schedule"]["cron"] for one in deployment["schedules"]] == ["0 3 * * *"]
+        query = {"deployments": {"name": {"any_": ["nightly"]}}}
+        [deployment] = wait_for(lambda: ask("POST", "deployments/filter", json=query))
+        assert [schedule["schedule"]["cron"] for schedule in deployment["schedules"]] == [
+            "0 3 * * *"
+        ]
         # What the server does at three; asked for again, it is the same run.
-        asked = {"state": {"type": "SCHEDULED"}, "idempotency_key": "at three"}
+        request = {"state": {"type": "SCHEDULED"}, "idempotency_key": "at three"}
         address = f"deployments/{deployment['id']}/create_flow_run"
-        run = wait_for(lambda: ask("POST", address, json=asked))
+        run = wait_for(lambda: ask("POST", address, json=request))
 
         def find_end() -> Any:
             now = (ask("GET", f"flow_runs/{run['id']}") or {}).get("state", {})

@@ -54,16 +54,18 @@ class World:
 
     def refer(self, rows: np.ndarray) -> Reference:
         frame = self.answered.iloc[rows]
-        made = Predictions(
+        predictions = Predictions(
             frame["label"].to_numpy(dtype=str), self.probabilities[rows], self.pipeline.classes_
         )
-        return make_reference(self.pipeline, frame["text"], made, self.report, 1)
+        return make_reference(self.pipeline, frame["text"], predictions, self.report, 1)
 
     def answer(self, frame: pd.DataFrame) -> CurrentRows:
-        made = evaluate(self.pipeline, frame.fillna({"label": ""}))
+        predictions = evaluate(self.pipeline, frame.fillna({"label": ""}))
         rows = frame[["text", "label"]].reset_index(drop=True)
-        rows["prediction"] = made.predicted.astype(str)
-        return CurrentRows(rows.assign(probability=made.probabilities.max(axis=1)), len(rows), 0)
+        rows["prediction"] = predictions.predicted.astype(str)
+        return CurrentRows(
+            rows.assign(probability=predictions.probabilities.max(axis=1)), len(rows), 0
+        )
 
     def compare(self, reference: Reference, current: CurrentRows) -> Comparison:
         reader = TextReader(find_tokenization(self.pipeline))
@@ -79,11 +81,12 @@ def world() -> World:
     pipeline = make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression())
     fit(pipeline, frame.head(3000))
     unseen = frame.iloc[3000:15_000].reset_index(drop=True)
-    made = evaluate(pipeline, unseen)
+    predictions = evaluate(pipeline, unseen)
     answered = unseen.assign(
-        prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
+        prediction=predictions.predicted.astype(str),
+        probability=predictions.probabilities.max(axis=1),
     )
-    return World(pipeline, report, answered, made.probabilities)
+    return World(pipeline, report, answered, predictions.probabilities)
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +198,11 @@ def test_random_halves_of_the_same_are_quiet(world: World) -> None:
     """At most one false alarm; of twenty, 0.2 are expected at an alpha of 1 %."""
     rng, alarms = np.random.default_rng(11), []
     for _ in range(HALVES):
-        one, other = np.array_split(rng.permutation(len(world.answered))[:4000], 2)
-        current = CurrentRows(world.answered.iloc[other].reset_index(drop=True), len(other), 0)
-        alarms += [world.compare(world.refer(one), current).drifted]
+        first_rows, second_rows = np.array_split(rng.permutation(len(world.answered))[:4000], 2)
+        current = CurrentRows(
+            world.answered.iloc[second_rows].reset_index(drop=True), len(second_rows), 0
+        )
+        alarms += [world.compare(world.refer(first_rows), current).drifted]
     assert sum(map(bool, alarms)) <= 1, alarms
 
 
@@ -235,15 +240,15 @@ def test_the_accuracy_falls_where_it_does(
         {"negative": "positive", "positive": "negative"}
     )
     rows.loc[::7, "label"] = None
-    found = measure_performance(reference.rows, rows, windows=9)
-    assert found is not None
-    assert found.current.rows == rows["label"].notna().sum()
-    assert len(found.windows) == 9
-    assert [window.value > 0.7 for window in found.windows] == [True] * 6 + [False] * 3
-    assert all(window.low <= window.value <= window.high for window in found.windows)
+    performance = measure_performance(reference.rows, rows, windows=9)
+    assert performance is not None
+    assert performance.current.rows == rows["label"].notna().sum()
+    assert len(performance.windows) == 9
+    assert [window.value > 0.7 for window in performance.windows] == [True] * 6 + [False] * 3
+    assert all(window.low <= window.value <= window.high for window in performance.windows)
     right = reference.rows["label"] == reference.rows["prediction"]
-    assert found.reference.value == pytest.approx(right.mean())
-    assert found.reference.low < found.reference.value < found.reference.high
+    assert performance.reference.value == pytest.approx(right.mean())
+    assert performance.reference.low < performance.reference.value < performance.reference.high
     assert len(measure_performance(reference.rows, rows.head(250), 9).windows) == 2
     assert measure_performance(reference.rows, rows.assign(label=None), 9) is None
 
@@ -253,10 +258,10 @@ def test_a_reference_is_small_and_comes_back_as_it_was(world: World, tmp_path: P
     reference.save(tmp_path / "reference")
     assert len(reference.rows) == 5000
     assert sum(path.stat().st_size for path in (tmp_path / "reference").iterdir()) < 300_000
-    again = load_reference(tmp_path / "reference", "run 'x'")
-    pd.testing.assert_frame_equal(again.rows, reference.rows)
-    pd.testing.assert_series_equal(again.terms, reference.terms, check_names=False)
-    assert (again.classes, again.words, again.source) == (
+    reloaded = load_reference(tmp_path / "reference", "run 'x'")
+    pd.testing.assert_frame_equal(reloaded.rows, reference.rows)
+    pd.testing.assert_series_equal(reloaded.terms, reference.terms, check_names=False)
+    assert (reloaded.classes, reloaded.words, reloaded.source) == (
         reference.classes, reference.words, reference.source,
     )  # fmt: skip
     with pytest.raises(ReferenceMissingError, match="run 'x' keeps no reference to monitor"):
@@ -297,8 +302,8 @@ def test_a_reference_is_decided_as_the_predictions_were(world: World) -> None:
     assert decided.classes == ["negative", "positive", "unsure"]
     assert reference.with_rule(DecisionRule()) is reference
     answered = expected != "unsure"
-    found = measure_performance(decided.rows, decided.rows, 5)
-    assert found.current.rows == pytest.approx(answered.sum(), abs=float(near.sum()))
+    performance = measure_performance(decided.rows, decided.rows, 5)
+    assert performance.current.rows == pytest.approx(answered.sum(), abs=float(near.sum()))
     doubtful = expected == "unsure"
     right = decided.rows["label"].to_numpy() == expected
-    assert found.reference.value == pytest.approx(right[~doubtful].mean(), abs=0.002)
+    assert performance.reference.value == pytest.approx(right[~doubtful].mean(), abs=0.002)

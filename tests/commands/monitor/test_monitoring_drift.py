@@ -29,16 +29,16 @@ CHECK = Check("x", 0.0, 1.0, effect=0.5, measure="", threshold=0.1, p_value=0.00
 
 
 def test_distance_of_numbers_is_that_between_sorted_values() -> None:
-    before, after = RNG.normal(size=400), RNG.normal(0.3, 1.2, 400)
-    distance, _ = compare_numbers(before, after)
-    by_hand = np.abs(np.sort(before) - np.sort(after)).mean() / before.std()
+    reference, current = RNG.normal(size=400), RNG.normal(0.3, 1.2, 400)
+    distance, _ = compare_numbers(reference, current)
+    by_hand = np.abs(np.sort(reference) - np.sort(current)).mean() / reference.std()
     assert distance == pytest.approx(by_hand)
-    assert compare_numbers(before, before) == (0.0, 1.0)
+    assert compare_numbers(reference, reference) == (0.0, 1.0)
 
 
-def measure_gap(before: np.ndarray, after: np.ndarray) -> float:
-    points = np.concatenate([before, after])
-    shares = [np.mean(sample[:, None] <= points, axis=0) for sample in (before, after)]
+def measure_gap(reference: np.ndarray, current: np.ndarray) -> float:
+    points = np.concatenate([reference, current])
+    shares = [np.mean(sample[:, None] <= points, axis=0) for sample in (reference, current)]
     return float(np.abs(shares[0] - shares[1]).max())
 
 
@@ -46,14 +46,14 @@ def test_significance_of_numbers_is_the_share_of_splits_that_differ_as_much() ->
     """Of all ways to take three of eight values."""
     values = np.array([0.0, 1.0, 2.5, 3.0, 4.0, 7.0, 8.0, 9.0])
     gaps = []
-    for chosen in combinations(range(8), 3):
-        taken = np.isin(np.arange(8), chosen)
-        gaps.append(measure_gap(values[taken], values[~taken]))
-    for chosen in ([0, 1, 2], [0, 5, 7], [1, 4, 6], [5, 6, 7]):
-        taken = np.isin(np.arange(8), chosen)
-        gap = measure_gap(values[taken], values[~taken])
+    for rows in combinations(range(8), 3):
+        is_chosen = np.isin(np.arange(8), rows)
+        gaps.append(measure_gap(values[is_chosen], values[~is_chosen]))
+    for rows in ([0, 1, 2], [0, 5, 7], [1, 4, 6], [5, 6, 7]):
+        is_chosen = np.isin(np.arange(8), rows)
+        gap = measure_gap(values[is_chosen], values[~is_chosen])
         expected = np.mean(np.array(gaps) >= gap - 1e-12)
-        assert compare_numbers(values[taken], values[~taken])[1] == pytest.approx(expected)
+        assert compare_numbers(values[is_chosen], values[~is_chosen])[1] == pytest.approx(expected)
 
 
 def test_numbers_that_never_differ_are_compared_as_well() -> None:
@@ -76,24 +76,24 @@ def test_numbers_are_compared_as_by_scipy(
     data: st.DataObject, rows_before: int, rows_after: int, shift: float
 ) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
-    before = rng.normal(size=rows_before).round(2)
-    after = rng.normal(shift, 1, rows_after).round(2)
-    distance, p_value = compare_numbers(before, after)
-    scale = max(before.std(), 1e-3)
-    assert distance == pytest.approx(stats.wasserstein_distance(before, after) / scale)
-    assert p_value == pytest.approx(stats.ks_2samp(before, after).pvalue, rel=1e-9)
+    reference = rng.normal(size=rows_before).round(2)
+    current = rng.normal(shift, 1, rows_after).round(2)
+    distance, p_value = compare_numbers(reference, current)
+    scale = max(reference.std(), 1e-3)
+    assert distance == pytest.approx(stats.wasserstein_distance(reference, current) / scale)
+    assert p_value == pytest.approx(stats.ks_2samp(reference, current).pvalue, rel=1e-9)
 
 
 @pytest.mark.parametrize("rows", [(10_000, 700), (10_001, 700), (30_000, 20_000)])
 def test_numbers_of_many_rows_are_compared_as_by_scipy(rows: tuple[int, int]) -> None:
-    before, after = RNG.normal(size=rows[0]), RNG.normal(0.05, 1, rows[1])
-    expected = stats.ks_2samp(before, after).pvalue
-    assert compare_numbers(before, after)[1] == pytest.approx(expected, rel=1e-9)
+    reference, current = RNG.normal(size=rows[0]), RNG.normal(0.05, 1, rows[1])
+    expected = stats.ks_2samp(reference, current).pvalue
+    assert compare_numbers(reference, current)[1] == pytest.approx(expected, rel=1e-9)
 
 
 def test_labels_are_compared_by_odds() -> None:
-    before, after = np.array([50, 30, 0]), np.array([20, 60, 20])
-    ratios, p_values = compare_labels(before, after)
+    reference, current = np.array([50, 30, 0]), np.array([20, 60, 20])
+    ratios, p_values = compare_labels(reference, current)
     assert ratios[0] == pytest.approx((50.5 / 30.5) / (20.5 / 80.5))
     assert ratios[2] == pytest.approx((20.5 / 80.5) / (0.5 / 80.5))
     alone = double_tail(50, 20, 80, 100)
@@ -110,7 +110,7 @@ def test_labels_are_compared_by_odds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "largest"),
+    ("reference", "current", "largest"),
     [
         ([30, 30], [600, 0], 1e-15),
         ([500, 500], [0, 200_000], 1e-300),
@@ -121,18 +121,21 @@ def test_labels_are_compared_by_odds() -> None:
     ids=["all of one label", "the other label", "a rare one vanishes", "fivefold", "of three"],
 )
 def test_labels_that_vanish_or_multiply_are_found(
-    before: list[int], after: list[int], largest: float
+    reference: list[int], current: list[int], largest: float
 ) -> None:
-    ratios, p_values = compare_labels(np.array(before), np.array(after))
-    chosen = choose(ratios, DEFAULTS.labels, p_values)
-    assert ratios[chosen] > 4
-    assert p_values[chosen] < largest
+    ratios, p_values = compare_labels(np.array(reference), np.array(current))
+    k = choose(ratios, DEFAULTS.labels, p_values)
+    assert ratios[k] > 4
+    assert p_values[k] < largest
 
 
-def double_tail(before: int, after: int, rows_before: int, rows_after: int) -> float:
+def double_tail(reference: int, current: int, rows_before: int, rows_after: int) -> float:
     """Return the doubled smaller tail of Fisher's exact test, as scipy computes it."""
-    table = [[after, rows_after - after], [before, rows_before - before]]
-    tails = [stats.fisher_exact(table, alternative=side).pvalue for side in ("less", "greater")]
+    table = [[current, rows_after - current], [reference, rows_before - reference]]
+    tails = [
+        stats.fisher_exact(table, alternative=alternative).pvalue
+        for alternative in ("less", "greater")
+    ]
     return min(2 * min(tails), 1.0)
 
 
@@ -140,21 +143,21 @@ def double_tail(before: int, after: int, rows_before: int, rows_after: int) -> f
 def test_shares_are_compared_by_fishers_exact_test(
     data: st.DataObject, rows_before: int, rows_after: int
 ) -> None:
-    before = data.draw(st.integers(0, rows_before))
-    after = data.draw(st.integers(0, rows_after))
+    reference = data.draw(st.integers(0, rows_before))
+    current = data.draw(st.integers(0, rows_after))
     sizes = rows_before, rows_after
-    found = float(compute_p_values(np.array([before]), np.array([after]), sizes)[0])
-    assert found == pytest.approx(double_tail(before, after, *sizes), rel=1e-6, abs=1e-290)
+    p_value = float(compute_p_values(np.array([reference]), np.array([current]), sizes)[0])
+    assert p_value == pytest.approx(double_tail(reference, current, *sizes), rel=1e-6, abs=1e-290)
 
 
 def test_an_exact_test_rejects_equal_shares_no_oftener_than_its_level() -> None:
     """Exactly, by adding up all outcomes of two binomial samples."""
     rows_before, rows_after = 12, 30
-    before, after = np.meshgrid(np.arange(rows_before + 1), np.arange(rows_after + 1))
-    p_values = compute_p_values(before.ravel(), after.ravel(), (rows_before, rows_after))
+    reference, current = np.meshgrid(np.arange(rows_before + 1), np.arange(rows_after + 1))
+    p_values = compute_p_values(reference.ravel(), current.ravel(), (rows_before, rows_after))
     for share in (0.01, 0.1, 0.5, 0.97):
-        likely = stats.binom.pmf(before, rows_before, share) * stats.binom.pmf(
-            after, rows_after, share
+        likely = stats.binom.pmf(reference, rows_before, share) * stats.binom.pmf(
+            current, rows_after, share
         )
         for level in (0.001, 0.01, 0.05, 0.3):
             assert likely.ravel()[p_values <= level].sum() <= level
@@ -210,7 +213,7 @@ def test_false_alarms_are_as_rare_as_alpha_says(population: Population) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("before", "after", "sizes", "alarms"),
+    ("reference", "current", "sizes", "alarms"),
     [
         (HALF, Population({"a": 1.0, "b": 0.0}), (60, 600), {"prediction"}),
         (RARE, Population({"a": 1.0, "b": 0.0}), (2500, 3000), {"prediction"}),
@@ -231,34 +234,38 @@ def test_false_alarms_are_as_rare_as_alpha_says(population: Population) -> None:
     ids=["all of one label", "1 % vanishes", "1 % to 5 %", "99 % to 94.5 %", "a rare recall"],
 )
 def test_differences_that_matter_are_alarms(
-    before: Population, after: Population, sizes: tuple[int, int], alarms: set[str]
+    reference: Population, current: Population, sizes: tuple[int, int], alarms: set[str]
 ) -> None:
     """With the thresholds as they are, each of eight times."""
-    perfect = dict.fromkeys(before.labels, 1.0)
+    perfect = dict.fromkeys(reference.labels, 1.0)
     if "accuracy" not in alarms and "recall" not in alarms:
-        before, after = replace(before, recalls=perfect), replace(after, recalls=perfect)
+        reference, current = replace(reference, recalls=perfect), replace(current, recalls=perfect)
     rng = np.random.default_rng(5)
     for _ in range(8):
-        assert alarms <= set(compare_samples(rng, before, after, sizes, DEFAULTS).drifted)
+        assert alarms <= set(compare_samples(rng, reference, current, sizes, DEFAULTS).drifted)
 
 
 def test_a_fall_that_matters_is_five_points_or_half_as_many_errors_again() -> None:
-    def measure(before: int, after: int) -> list[Check]:
+    def measure(reference_right: int, current_right: int) -> list[Check]:
         """Of 1,000 and 10,000 rows, so many are right."""
         frames = [
             pd.DataFrame({"label": "a", "prediction": ["a"] * right + ["b"] * (rows - right)})
-            for right, rows in ((before, 1000), (after, 10_000))
+            for right, rows in ((reference_right, 1000), (current_right, 10_000))
         ]
-        found = measure_performance(*frames, windows=1)
-        assert found is not None
-        return found.list_checks(points=0.05, errors=0.5)
+        performance = measure_performance(*frames, windows=1)
+        assert performance is not None
+        return performance.list_checks(points=0.05, errors=0.5)
 
-    for before, after, threshold in ((700, 6490, 0.05), (900, 8490, 0.05), (980, 9690, 0.01)):
-        accuracy, recall = measure(before, after)
+    for reference_right, current_right, threshold in (
+        (700, 6490, 0.05),
+        (900, 8490, 0.05),
+        (980, 9690, 0.01),
+    ):
+        accuracy, recall = measure(reference_right, current_right)
         assert accuracy.threshold == recall.threshold == pytest.approx(threshold)
         assert accuracy.effect == pytest.approx(threshold + 0.001)
-        assert accuracy.reference == pytest.approx(before / 1000)
+        assert accuracy.reference == pytest.approx(reference_right / 1000)
         assert recall.detail == "a"
         assert accuracy.p_value == pytest.approx(
-            double_tail(1000 - before, 10_000 - after, 1000, 10_000)
+            double_tail(1000 - reference_right, 10_000 - current_right, 1000, 10_000)
         )

@@ -50,16 +50,20 @@ def make_reference(rows: pd.DataFrame, classes: list[str]) -> Reference:
 
 @pytest.mark.slow
 def test_the_values_are_those_of_scikit_learn() -> None:
-    before, after = draw_rows(1, 200, 0.1), draw_rows(2, 100, 0.1)
-    after.loc[:4, "label"] = None
-    after.loc[5:9, "prediction"] = UNSURE
-    f2, loss = compare_metrics(make_reference(before, ["neg", "pos", UNSURE]), after, 9.0, 0.01)
-    known = after[10:]
-    for check, rows, value in ((f2, before, f2.reference), (f2, known, f2.current)):
+    reference_rows, current_rows = draw_rows(1, 200, 0.1), draw_rows(2, 100, 0.1)
+    current_rows.loc[:4, "label"] = None
+    current_rows.loc[5:9, "prediction"] = UNSURE
+    f2, loss = compare_metrics(
+        make_reference(reference_rows, ["neg", "pos", UNSURE]), current_rows, 9.0, 0.01
+    )
+    labelled = current_rows[10:]
+    for check, rows, value in ((f2, reference_rows, f2.reference), (f2, labelled, f2.current)):
         expected = fbeta_score(rows["label"], rows["prediction"], beta=2, pos_label="pos")
         assert value == pytest.approx(expected), check
-    second = np.where(known["prediction"] == "pos", known["probability"], 1 - known["probability"])
-    assert loss.current == pytest.approx(log_loss(known["label"], second))
+    second = np.where(
+        labelled["prediction"] == "pos", labelled["probability"], 1 - labelled["probability"]
+    )
+    assert loss.current == pytest.approx(log_loss(labelled["label"], second))
     assert f2.effect == pytest.approx((f2.reference - f2.current) / f2.reference)
     assert loss.effect == pytest.approx((loss.current - loss.reference) / loss.reference)
 
@@ -80,11 +84,11 @@ def cheap(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("cheap")
 def test_a_worse_file_is_an_alarm_and_a_better_one_is_none() -> None:
-    before = make_reference(draw_rows(1, 300, 0.1), ["neg", "pos"])
+    reference = make_reference(draw_rows(1, 300, 0.1), ["neg", "pos"])
     for errors, alarms in ((0.3, ["errors"]), (0.02, [])):
-        checks = compare_metrics(before, draw_rows(3, 300, errors), 0.1, 0.01)
-        others = [Check(str(n), 0, 0, 0, "", 1, 1.0) for n in range(12)]
-        assert [c.name for c in decide([*checks, *others], 0.01) if c.drifted] == alarms
+        checks = compare_metrics(reference, draw_rows(3, 300, errors), 0.1, 0.01)
+        other_checks = [Check(str(n), 0, 0, 0, "", 1, 1.0) for n in range(12)]
+        assert [c.name for c in decide([*checks, *other_checks], 0.01) if c.drifted] == alarms
 
 
 @pytest.mark.usefixtures("cheap")
@@ -105,11 +109,13 @@ def test_samples_of_the_same_are_seldom_significant() -> None:
 def test_what_cannot_be_measured_is_left_out(
     project: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before, after = draw_rows(1, 50, 0.1), draw_rows(2, 50, 0.1)
-    assert compare_metrics(make_reference(before, ["neg", "pos"]), after.drop(columns="label"),
-                           0.1, 0.01) == []  # fmt: skip
+    reference_rows, current_rows = draw_rows(1, 50, 0.1), draw_rows(2, 50, 0.1)
+    reference = make_reference(reference_rows, ["neg", "pos"])
+    assert compare_metrics(reference, current_rows.drop(columns="label"), 0.1, 0.01) == []
     project.write_text(PROJECT.replace('pos_label = "pos"', 'average = "macro"'))
-    [f2] = compare_metrics(make_reference(before, ["a", "neg", "pos"]), after, 0.1, 0.5)
+    [f2] = compare_metrics(
+        make_reference(reference_rows, ["a", "neg", "pos"]), current_rows, 0.1, 0.5
+    )
     assert f2.name == "f2"
     assert "loss is not compared: it takes probabilities of all classes" in caplog.text
 

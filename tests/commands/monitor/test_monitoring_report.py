@@ -72,13 +72,13 @@ class Place:
     def settings(self) -> list[str]:
         return [f"outputs={self.folder / 'outputs'}"]
 
-    def predict(self, frame: pd.DataFrame, name: str, *more: str) -> Path:
+    def predict(self, frame: pd.DataFrame, name: str, *overrides: str) -> Path:
         path = write_frame(frame, self.folder / name)
-        return predict(compose("predict", [f"input='{path}'", *self.settings, *more])).output
+        return predict(compose("predict", [f"input='{path}'", *self.settings, *overrides])).output
 
-    def monitor(self, path: Path, *more: str) -> MonitoringResult:
-        words = [f"current='{path}'", *self.settings, *more]
-        return monitor(compose("monitor", words), f"the command of {path.name}")
+    def monitor(self, path: Path, *overrides: str) -> MonitoringResult:
+        arguments = [f"current='{path}'", *self.settings, *overrides]
+        return monitor(compose("monitor", arguments), f"the command of {path.name}")
 
 
 @pytest.fixture(scope="module")
@@ -100,10 +100,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 @pytest.fixture(scope="module")
 def drifted(place: Place, sentences: pd.DataFrame) -> MonitoringResult:
     path = place.predict(sentences, "rt.csv")
-    words = [f"output={place.folder}/drifted", f"textfile={place.folder}/node/rt.prom"]
+    overrides = [f"output={place.folder}/drifted", f"textfile={place.folder}/node/rt.prom"]
     with receive_alerts() as place.alerts:
-        words.append(f"alert.url={place.alerts.url}")
-        return place.monitor(path, "time_column=at", *words)
+        overrides.append(f"alert.url={place.alerts.url}")
+        return place.monitor(path, "time_column=at", *overrides)
 
 
 def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult) -> None:
@@ -138,9 +138,9 @@ def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult)
 
     text = (place.folder / "node" / "rt.prom").read_text()
     gauges = {
-        (one.name, one.labels.get("check", "")): one.value
+        (sample.name, sample.labels.get("check", "")): sample.value
         for family in text_string_to_metric_families(text)
-        for one in family.samples
+        for sample in family.samples
     }
     for check in drifted.comparison.checks:
         assert gauges["sentiment_drift", check.name] == check.drifted
@@ -152,8 +152,8 @@ def test_drift_is_reported_in_every_way(place: Place, drifted: MonitoringResult)
     [(_, alert)] = place.alerts.received
     assert alert["event"] == "drift"
     # The path of a webhook is a secret.
-    kept = [*drifted.folder.iterdir(), *(place.folder / "outputs").glob("mlflow.db*")]
-    assert not [path for path in kept if b"aSecretOfTheTests" in path.read_bytes()]
+    files = [*drifted.folder.iterdir(), *(place.folder / "outputs").glob("mlflow.db*")]
+    assert not [path for path in files if b"aSecretOfTheTests" in path.read_bytes()]
     assert alert["message"].endswith(", ".join(drifted.comparison.drifted))
 
 
@@ -161,10 +161,10 @@ def test_the_tracker_keeps_numbers_and_reports(place: Place, drifted: Monitoring
     import mlflow
 
     mlflow.set_tracking_uri(f"sqlite:///{place.folder}/outputs/mlflow.db")
-    found = mlflow.search_runs(
+    runs = mlflow.search_runs(
         search_all_experiments=True, output_format="list", filter_string="tags.kind = 'monitoring'"
     )
-    run = next(r for r in found if r.info.run_name == "monitor rt.predictions.csv")
+    run = next(r for r in runs if r.info.run_name == "monitor rt.predictions.csv")
     assert run.data.tags["monitored.run"] == place.trained.run_id
     assert run.data.tags["command"] == "the command of rt.predictions.csv"
     assert run.data.metrics["alarms"] == len(drifted.comparison.drifted)
@@ -183,8 +183,8 @@ def test_an_outage_costs_no_report(place: Place, sentences: pd.DataFrame) -> Non
     with stricken(Outage(1, method="create_run")), pytest.raises(RunNotRecordedError) as caught:
         place.monitor(path, f"output={place.folder / 'away'}")
     assert f". Nothing is lost: the report is in '{place.folder / 'away'}'" in str(caught.value)
-    words = [f"folder='{caught.value.folder}'", *place.settings]
-    first, second = (record(compose("record", words)) for _ in range(2))
+    overrides = [f"folder='{caught.value.folder}'", *place.settings]
+    first, second = (record(compose("record", overrides)) for _ in range(2))
     assert first == second
     run = mlflow.get_run(str(first.run_id))
     assert (run.info.run_name, run.info.status) == ("monitor away.predictions.csv", "FINISHED")
@@ -201,30 +201,32 @@ def test_the_workspace_has_every_run_and_panels_for_what_they_measured(
     workspace = Workspace(str(drifted.workspace))
     (project,) = workspace.list_projects()
     assert project.name == "sentiment"
-    before = workspace.list_runs(project.id)
+    earlier_runs = workspace.list_runs(project.id)
     place.monitor(place.folder / "rt.predictions.csv", f"output={place.folder / 'again'}")
     assert len(workspace.list_projects()) == 1
     runs = workspace.list_runs(project.id)
-    (added,) = set(runs) - set(before)
+    (added,) = set(runs) - set(earlier_runs)
     results = workspace.get_run(project.id, added).metric_results.values()
     measured = [result.metric_value_location.metric.params for result in results]
     for panel in project.dashboard.model().panels:
         for value in panel.values:
-            wanted = {"type": value.metric, **value.metric_labels}
-            assert any(wanted.items() <= params.items() for params in measured), wanted
+            query = {"type": value.metric, **value.metric_labels}
+            assert any(query.items() <= params.items() for params in measured), query
 
 
 def test_rows_like_those_of_training_are_no_drift(place: Place) -> None:
     later = EmbeddedReviews(name="imdb", source="imdb").read().sample(3000, random_state=9)
-    seen = pd.concat([place.trained.data.train["text"], place.trained.data.validation["text"]])
-    later = later[~later["text"].isin(seen)].drop(columns="label")
+    training_texts = pd.concat(
+        [place.trained.data.train["text"], place.trained.data.validation["text"]]
+    )
+    later = later[~later["text"].isin(training_texts)].drop(columns="label")
     path = place.predict(later, "reviews.parquet", "deploy.format=jsonl")
-    own = place.folder / "same" / "drift.json"
-    own.parent.mkdir()
-    own.write_text("a person's own")
-    result = place.monitor(path, "sample=2000", "workspace=null", f"output={own.parent}")
-    assert result.folder.parent == own.parent
-    assert own.read_text() == "a person's own"
+    default_report = place.folder / "same" / "drift.json"
+    default_report.parent.mkdir()
+    default_report.write_text("a person's own")
+    result = place.monitor(path, "sample=2000", "workspace=null", f"output={default_report.parent}")
+    assert result.folder.parent == default_report.parent
+    assert default_report.read_text() == "a person's own"
     assert result.comparison.drifted == []
     assert result.comparison.performance is None
     assert (result.read, result.compared) == (len(later), 2000)
@@ -250,8 +252,10 @@ def test_a_model_without_tracking_has_its_reference_beside_it(
 
 def test_answers_by_another_rule_are_compared_with_a_reference_by_the_same(place: Place) -> None:
     later = EmbeddedReviews(name="imdb", source="imdb").read().sample(1500, random_state=8)
-    seen = pd.concat([place.trained.data.train["text"], place.trained.data.validation["text"]])
-    later = later[~later["text"].isin(seen)]
+    training_texts = pd.concat(
+        [place.trained.data.train["text"], place.trained.data.validation["text"]]
+    )
+    later = later[~later["text"].isin(training_texts)]
     rule = ["deploy.threshold=0.9", "deploy.abstain=0.3", "overwrite=true"]
     path = place.predict(later, "ruled.csv", *rule)
     assert "unsure" in set(pd.read_csv(path)["prediction"])
@@ -271,7 +275,7 @@ def test_a_single_row_has_a_report(place: Place, text: str) -> None:
     assert (result.folder / "report.html").stat().st_size > 1e6
 
 
-def train_on_topics(place: Place, topics: pd.Series, *words: str) -> tuple[pd.DataFrame, str]:
+def train_on_topics(place: Place, topics: pd.Series, *overrides: str) -> tuple[pd.DataFrame, str]:
     """Return texts that name their topics, in the column t, and a model that has learned them."""
     texts = topics + " ticket about " + topics.index.astype(str)
     frame = pd.DataFrame({"text": texts, "t": topics})
@@ -279,7 +283,7 @@ def train_on_topics(place: Place, topics: pd.Series, *words: str) -> tuple[pd.Da
     job.folder.mkdir()
     path = write_frame(frame, job.folder / "topics.jsonl")
     table = ["data=csv", f"data.path='{path}'", "data.label_column=t", "tracking=off"]
-    return frame, train(compose("train", [*table, *words, *place.settings]), job).model
+    return frame, train(compose("train", [*table, *overrides, *place.settings]), job).model
 
 
 def test_several_classes_and_labels_that_are_none(
@@ -302,10 +306,10 @@ def test_several_classes_and_labels_that_are_none(
     labels = topics.where(topics.index % 4 > 0, "refund").mask(topics.index % 40 == 0, "a, b")
     path = place.predict(frame.assign(label=labels), "new.csv", f"deploy.run='{model}'",
                          "tracking=off")  # fmt: skip
-    for words, reports in ([], nullcontext()), (["label_column=label"], blank_reports()):
+    for overrides, reports in ([], nullcontext()), (["label_column=label"], blank_reports()):
         caplog.clear()
         with reports:
-            result = place.monitor(path, "tracking=off", "workspace=null", *words)
+            result = place.monitor(path, "tracking=off", "workspace=null", *overrides)
         measured = result.comparison.performance.current
         assert (measured.rows, measured.right) == (180, 180)
         assert "labels of 60 rows ('refund': 54, 'a, b': 6), so" in caplog.text
@@ -334,7 +338,7 @@ def test_what_does_not_fit_is_reported(
     with pytest.raises(ConfigError, match="has no report of predict beside it, .* or run=best"):
         place.monitor(alone, never)
     report = json.loads(path.with_name(f"{path.name}.json").read_text())
-    for part, facts in (
+    for section, facts in (
         ("model", {"run_id": 5}),
         ("model", {"run_id": None, "path": ["a"]}),
         ("job", {"threshold": "0.5"}),
@@ -343,7 +347,7 @@ def test_what_does_not_fit_is_reported(
         ("job", {"factors": [None]}),
         ("job", None),
     ):
-        alone.with_name(f"{alone.name}.json").write_text(json.dumps(report | {part: facts}))
+        alone.with_name(f"{alone.name}.json").write_text(json.dumps(report | {section: facts}))
         with pytest.raises(ConfigError, match="or a damaged one"):
             place.monitor(alone, never)
     alone.with_name(f"{alone.name}.json").unlink()
@@ -364,13 +368,13 @@ def test_what_does_not_fit_is_reported(
     from mlflow import MlflowClient
 
     client = MlflowClient(f"sqlite:///{place.folder}/outputs/mlflow.db")
-    kept = Path(client.get_run(place.trained.run_id).info.artifact_uri.removeprefix("file://"))
-    (kept / "reference").rename(kept / "elsewhere")
+    artifacts = Path(client.get_run(place.trained.run_id).info.artifact_uri.removeprefix("file://"))
+    (artifacts / "reference").rename(artifacts / "elsewhere")
     try:
         with pytest.raises(ReferenceMissingError, match=f"run '{place.trained.run_id}' keeps no"):
             place.monitor(path)
     finally:
-        (kept / "elsewhere").rename(kept / "reference")
+        (artifacts / "elsewhere").rename(artifacts / "reference")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r"pip install -e '.\[monitor\]'"):
         place.monitor(path)
@@ -379,9 +383,9 @@ def test_what_does_not_fit_is_reported(
 def test_the_exit_code_is_for_schedulers(
     place: Place, drifted: MonitoringResult, starter: Starter
 ) -> None:
-    words = ["current=rt.predictions.csv", "workspace=null"]
+    overrides = ["current=rt.predictions.csv", "workspace=null"]
     real = "import shortcuts; shortcuts.use_real_reports()"
-    done = starter.run(place.folder, "monitor", *words, before=real)
+    done = starter.run(place.folder, "monitor", *overrides, before=real)
     assert (done.returncode, done.stderr) == (3, "")
     for line in (
         f"(run {place.trained.run_id})",
@@ -468,11 +472,11 @@ def test_the_dashboard_draws_its_plots(drifted: MonitoringResult, tmp_path: Path
         server.wait()
 
 
-def wait_for(ready: Callable[[], bool], seconds: float = 300) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+def wait_for(is_ready: Callable[[], bool], seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         try:
-            if ready():
+            if is_ready():
                 return
         except OSError:
             time.sleep(0.2)

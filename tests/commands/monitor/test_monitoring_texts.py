@@ -46,12 +46,12 @@ ODD_TEXTS = [
 ]
 
 
-def describe_by_hand(text: str, pattern: str, known: set[str]) -> list[float]:
+def describe_by_hand(text: str, pattern: str, vocabulary: set[str]) -> list[float]:
     words = re.findall(pattern, clean_text(text).lower())
     odd = sum(not c.isalpha() and not c.isspace() for c in text)
     in_tags = sum(len(tag) for tag in re.findall(TAG_PATTERN, text))
     size, count = max(len(text), 1), max(len(words), 1)
-    strangers = sum(word not in known for word in words)
+    strangers = sum(word not in vocabulary for word in words)
     return [len(text), len(words), odd / size, in_tags / size, strangers / count]
 
 
@@ -63,11 +63,11 @@ def test_descriptors_are_what_plain_python_counts(reviews: pd.DataFrame, pattern
     tokenization = find_tokenization(pipeline)
     assert set(tokenization.known or ()) == set(vectorizer.vocabulary_)
     reader = TextReader(tokenization)
-    parts = [reader.describe(texts.iloc[a : a + 25]) for a in range(0, len(texts), 25)]
-    found = pd.concat(parts)
-    assert list(found) == ["characters", "words", "non_letters", "markup", "unknown"]
+    frames = [reader.describe(texts.iloc[a : a + 25]) for a in range(0, len(texts), 25)]
+    described = pd.concat(frames)
+    assert list(described) == ["characters", "words", "non_letters", "markup", "unknown"]
     expected = [describe_by_hand(text, pattern, set(vectorizer.vocabulary_)) for text in texts]
-    np.testing.assert_allclose(found.to_numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(described.to_numpy(), expected, rtol=1e-6)
 
     documents = [set(re.findall(pattern, clean_text(text).lower())) for text in texts]
     frequencies = pd.Series([word for words in documents for word in words]).value_counts()
@@ -146,12 +146,14 @@ def test_predictions_are_read_in_every_format(tmp_path: Path, ending: str) -> No
 def test_the_columns_that_the_model_learned_from_come_first(tmp_path: Path) -> None:
     names = ["text", "label", "summary", "stars", "prediction", "probability"]
     model = ModelChoice("x", tmp_path, "", "", "", text_column="summary", label_column="stars")
-    found = find_columns(tmp_path / "x.csv", names, model=model)
-    assert (found, found.why) == (ColumnRoles("summary", "stars"), "the model learned from it")
-    named = find_columns(tmp_path / "x.csv", names, "text", "label", model=model)
-    assert named == ColumnRoles("text", "label")
-    other = replace(model, text_column="body", label_column="grade")
-    assert find_columns(tmp_path / "x.csv", names, model=other) == ColumnRoles("text", "label")
+    roles = find_columns(tmp_path / "x.csv", names, model=model)
+    assert (roles, roles.why) == (ColumnRoles("summary", "stars"), "the model learned from it")
+    named_roles = find_columns(tmp_path / "x.csv", names, "text", "label", model=model)
+    assert named_roles == ColumnRoles("text", "label")
+    other_model = replace(model, text_column="body", label_column="grade")
+    assert find_columns(tmp_path / "x.csv", names, model=other_model) == ColumnRoles(
+        "text", "label"
+    )
 
 
 def test_columns_are_found_or_missed(tmp_path: Path) -> None:

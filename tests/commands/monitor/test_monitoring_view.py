@@ -20,11 +20,11 @@ def test_no_number_and_no_verdict_is_cut(width: int) -> None:
     ]
     console = Console(file=io.StringIO(), width=width)
     console.print(_tabulate_checks(cast("Any", SimpleNamespace(checks=checks))))
-    shown = cast("io.StringIO", console.file).getvalue()
-    assert "…" not in shown
-    heads = shown.splitlines()[1].strip("┃").split("┃")
+    printed = cast("io.StringIO", console.file).getvalue()
+    assert "…" not in printed
+    heads = printed.splitlines()[1].strip("┃").split("┃")
     assert all(head.strip() for head in heads)  # each column has a name
-    for whole in ("drift", "10.379", "123.961", "1.68", "0.0002"):
-        assert f" {whole} " in shown
-    names = "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line)
+    for word in ("drift", "10.379", "123.961", "1.68", "0.0002"):
+        assert f" {word} " in printed
+    names = "".join(line.split("│")[1].strip() for line in printed.splitlines() if "│" in line)
     assert names.replace(" ", "") == f"probability{name}(othervalue)".replace(" ", "")

@@ -47,8 +47,8 @@ def forked_workers() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("model")
-    words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
-    return train(compose("train", words), Job(folder)).model
+    overrides = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
+    return train(compose("train", overrides), Job(folder)).model
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +77,22 @@ def path(reviews: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 def run(model: str, path: Path) -> Run:
-    def run(*words: str, observer: object = None) -> PredictionResult:
+    def run(*overrides: str, observer: object = None) -> PredictionResult:
         where = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off", "overwrite=true"]
-        return predict(compose("predict", [*where, *words]), observer)  # type: ignore[arg-type]
+        return predict(compose("predict", [*where, *overrides]), observer)  # type: ignore[arg-type]
 
     return run
 
 
 def test_workers_say_what_one_process_says(run: Run, cluster: str, tmp_path: Path) -> None:
-    words = ["explain=true", "deploy.threshold=0.6"]
-    here = run(f"output='{tmp_path}/here.csv'", *words)
-    there = run(
-        f"output='{tmp_path}/there.csv'", "deploy=dask", f"deploy.address={cluster}", *words
+    overrides = ["explain=true", "deploy.threshold=0.6"]
+    expected = run(f"output='{tmp_path}/here.csv'", *overrides)
+    result = run(
+        f"output='{tmp_path}/there.csv'", "deploy=dask", f"deploy.address={cluster}", *overrides
     )
-    assert there.output.read_bytes() == here.output.read_bytes()
-    assert there.tally == here.tally
-    assert there.tally.rejected == 1
+    assert result.output.read_bytes() == expected.output.read_bytes()
+    assert result.tally == expected.tally
+    assert result.tally.rejected == 1
     # It leaves nothing on a cluster that others use, too.
     import distributed
 
@@ -108,8 +108,8 @@ def test_one_batch_starts_no_cluster(
     monkeypatch.setattr(DaskScorer, "_connect", None)
     path = tmp_path / "few.csv"
     reviews[["text"]].head(5).to_csv(path, index=False)
-    words = [f"input='{path}'", f"output='{tmp_path}/few.out.csv'"]
-    assert run("deploy=dask", *words).tally.written == 5
+    overrides = [f"input='{path}'", f"output='{tmp_path}/few.out.csv'"]
+    assert run("deploy=dask", *overrides).tally.written == 5
     with pytest.raises(TypeError):
         run("deploy=dask", f"output='{tmp_path}/many.csv'")
 
@@ -124,22 +124,22 @@ def list_workers() -> Iterator[int]:
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_loses_nothing(run: Run, tmp_path: Path) -> None:
-    here = run(f"output='{tmp_path}/here.csv'")
-    others = {*list_workers()}  # of the cluster
+    expected = run(f"output='{tmp_path}/here.csv'")
+    other_workers = {*list_workers()}  # of the cluster
     killed: list[int] = []
 
     class Killer:
         def on_progress(self, done: int, total: int | None, unit: str) -> None:
             if len(killed) < 2 and done > 60 * (len(killed) + 1):
                 # The one that was killed may not have ended yet.
-                worker = next(pid for pid in list_workers() if pid not in {*killed, *others})
+                worker = next(pid for pid in list_workers() if pid not in {*killed, *other_workers})
                 os.kill(worker, signal.SIGKILL)
                 killed.append(worker)
 
-    there = run(f"output='{tmp_path}/there.csv'", "deploy=dask", observer=Killer())
+    result = run(f"output='{tmp_path}/there.csv'", "deploy=dask", observer=Killer())
     assert len(set(killed)) == 2
-    assert there.output.read_bytes() == here.output.read_bytes()
-    assert there.tally == here.tally
+    assert result.output.read_bytes() == expected.output.read_bytes()
+    assert result.tally == expected.tally
 
 
 @pytest.mark.slow
@@ -149,7 +149,7 @@ def test_what_is_wrong_with_a_cluster_is_reported(
     monkeypatch.setattr("sentiment.commands.predict.distributed.scorer._CONNECT_TIMEOUT", 1)
     with pytest.raises(ClusterError, match="cluster tcp://127.0.0.1:9 failed: Timed out"):
         run("deploy=dask", "deploy.address=tcp://127.0.0.1:9")
-    assert [one.name for one in tmp_path.iterdir()] == ["x.csv"]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]
     with pytest.raises(ClusterError, match="unknown address scheme 'gopher'"):
         run("deploy=dask", "deploy.address=gopher://127.0.0.1:9")
     with pytest.raises(ConfigError, match="deploy.workers is 0; expected a whole number"):

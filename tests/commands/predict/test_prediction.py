@@ -47,9 +47,9 @@ Predict = Callable[..., PredictionResult]
 @pytest.fixture(scope="module")
 def trained(store: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     """The only model of its experiment, for tests that do not change it."""
-    words = ["features=tfidf_unigram", "features.max_features=500", "data.limit=300"]
+    overrides = ["features=tfidf_unigram", "features.max_features=500", "data.limit=300"]
     where = [f"outputs={store}", "tracking.experiment=predictions"]
-    return train(compose("train", [*words, *where]), Job(tmp_path_factory.mktemp("trained")))
+    return train(compose("train", [*overrides, *where]), Job(tmp_path_factory.mktemp("trained")))
 
 
 @pytest.fixture
@@ -89,13 +89,13 @@ def test_a_file_is_predicted_as_training_would(
     result = predict_file(path, *([f"deploy.format={form}"] if form else []))
     expected_ending = ENDINGS[form] if form else ending
     assert result.output == tmp_path / f"my reviews.predictions{expected_ending}"
-    written = read_frame(result.output)
-    assert list(written) == ["id", "text", "label", "prediction", "probability"]
-    kept = written[["id", "text", "label"]].astype(object).to_numpy()
-    assert kept.tolist() == frame.astype(object).to_numpy().tolist()
+    output = read_frame(result.output)
+    assert list(output) == ["id", "text", "label", "prediction", "probability"]
+    input_columns = output[["id", "text", "label"]].astype(object).to_numpy()
+    assert input_columns.tolist() == frame.astype(object).to_numpy().tolist()
     labels, probabilities = answer(trained.pipeline, frame)
-    assert written["prediction"].tolist() == labels
-    np.testing.assert_allclose(written["probability"].astype(float), probabilities, rtol=1e-12)
+    assert output["prediction"].tolist() == labels
+    np.testing.assert_allclose(output["probability"].astype(float), probabilities, rtol=1e-12)
     assert result.tally.read == result.tally.written == 30
     assert result.tally.counts == pd.Series(labels).value_counts().to_dict()
     assert result.model.run_id == trained.run_id
@@ -119,12 +119,12 @@ def test_the_choice_is_reported(
     score = trained.metrics["validation/accuracy"]
     rows = len(trained.data.validation)
     # Other tests of this process may have trained models on the same rows.
-    found = rf"best validation/accuracy of \d+ runs? on imdb: {score:.4f} \({rows} rows, 95 % "
-    assert re.match(found, model.why)
+    pattern = rf"best validation/accuracy of \d+ runs? on imdb: {score:.4f} \({rows} rows, 95 % "
+    assert re.match(pattern, model.why)
     assert (model.data, model.fingerprint) == ("imdb", trained.data.fingerprint)
     assert len(model.commit) == 40
-    named = predict_file(path, f"deploy.run={trained.run_id}", "overwrite=true").model
-    assert (named.uri, named.why) == (model.uri, "it was named")
+    named_model = predict_file(path, f"deploy.run={trained.run_id}", "overwrite=true").model
+    assert (named_model.uri, named_model.why) == (model.uri, "it was named")
 
 
 @pytest.mark.slow
@@ -135,12 +135,12 @@ def test_a_model_that_was_changed_after_training_is_refused(
     trained = train_quickly()
     path = write_frame(pd.DataFrame({"text": ["good"]}), tmp_path / "x.csv")
     model = predict_file(path).model
-    other = load_model(model.path)
-    other["model"].intercept_ = other["model"].intercept_ + 10
-    save_model(other, model.path)
-    named = {"best": "best", "run": trained.run_id, "address": model.uri}[by]
+    expected_model = load_model(model.path)
+    expected_model["model"].intercept_ = expected_model["model"].intercept_ + 10
+    save_model(expected_model, model.path)
+    address = {"best": "best", "run": trained.run_id, "address": model.uri}[by]
     with pytest.raises(UntrustedModelError, match="it was changed after it was trained: its SHA"):
-        predict_file(path, f"deploy.run={named}", "output=never.csv")
+        predict_file(path, f"deploy.run={address}", "output=never.csv")
     assert not Path("never.csv").exists()
 
 
@@ -177,21 +177,23 @@ def test_the_column_that_a_model_learned_from_is_read(
     report = json.loads(result.report.read_text())
     assert report["text_column"] == {"name": "summary", "why": "the model learned from it"}
 
-    named = predict_file(path, "text_column=text", "overwrite=true")
-    assert read_frame(named.output)["prediction"].tolist() == labels[::-1]
-    assert named.text_column.why == "it was named"
+    renamed = predict_file(path, "text_column=text", "overwrite=true")
+    assert read_frame(renamed.output)["prediction"].tolist() == labels[::-1]
+    assert renamed.text_column.why == "it was named"
 
-    other = write_frame(learned[["text", "label"]], tmp_path / "other.csv")
-    found = predict_file(other).text_column
-    assert found.name == "text"
-    assert found.why == "by its name; the model learned from 'summary', not there"
-    both = write_frame(learned.rename(columns={"summary": "review"}), tmp_path / "both.csv")
+    other_path = write_frame(learned[["text", "label"]], tmp_path / "other.csv")
+    text_column = predict_file(other_path).text_column
+    assert text_column.name == "text"
+    assert text_column.why == "by its name; the model learned from 'summary', not there"
+    ambiguous_path = write_frame(
+        learned.rename(columns={"summary": "review"}), tmp_path / "both.csv"
+    )
     with pytest.raises(AmbiguousColumnError, match="2 that may hold texts: 'text' and 'review'"):
-        predict_file(both)
+        predict_file(ambiguous_path)
     neither = write_frame(learned[["label"]], tmp_path / "neither.csv")
     with pytest.raises(NoTextColumnError, match="no column 'summary', from which the model"):
         predict_file(neither)
-    alone = predict_file(both, f"deploy.run='{result.model.path}'").text_column
+    alone = predict_file(ambiguous_path, f"deploy.run='{result.model.path}'").text_column
     assert (alone.name, alone.why) == ("text", "by its name, before 'review'")
 
 
@@ -224,8 +226,8 @@ def test_a_table_takes_no_field_that_comes_late(
     path.write_text(first + '{"text": "c", "more": 1}\n')
     result = predict_file(path, "deploy.format=csv")
     assert result.tally.reasons == {"a field that the first rows lack": 1}
-    written = pd.read_csv(result.output, dtype=str, keep_default_na=False)
-    assert written[["text", "n"]].head(2).to_numpy().tolist() == [["a", "1"], ["b", ""]]
+    output = pd.read_csv(result.output, dtype=str, keep_default_na=False)
+    assert output[["text", "n"]].head(2).to_numpy().tolist() == [["a", "1"], ["b", ""]]
     result = predict_file(path)
     lines = result.output.read_text().splitlines()
     assert json.loads(lines[-1])["more"] == 1
@@ -237,9 +239,9 @@ def test_parquet_keeps_missing_values_and_rejects_missing_texts(
     frame = pd.DataFrame({"text": [None, "good", None, "bad"], "n": [1, None, 3, 4]})
     path = write_frame(frame.astype({"text": "str"}), tmp_path / "x.parquet")
     result = predict_file(path)
-    written = pd.read_parquet(result.output)
-    assert written["text"].tolist() == ["good", "bad"]
-    assert written["n"].isna().tolist() == [True, False]
+    output = pd.read_parquet(result.output)
+    assert output["text"].tolist() == ["good", "bad"]
+    assert output["n"].isna().tolist() == [True, False]
     assert result.tally.reasons == {"no text": 2}
 
 
@@ -328,14 +330,14 @@ def test_reasons_stand_behind_the_answers(
     path = write_frame(frame, tmp_path / f"x{ending}")
     plain = read_frame(predict_file(path).output)
     result = predict_file(path, "explain=true", "overwrite=true")
-    shown = read_frame(result.output)
-    assert list(shown) == [*plain, "speaks_for", "speaks_against"]
-    pd.testing.assert_frame_equal(shown[list(plain)], plain)
+    output = read_frame(result.output)
+    assert list(output) == [*plain, "speaks_for", "speaks_against"]
+    pd.testing.assert_frame_equal(output[list(plain)], plain)
     codes = np.argmax(trained.pipeline.predict_proba(frame), axis=1)
     expected = RowExplainer(trained.pipeline).explain(frame, codes)
     for name, column in zip(("speaks_for", "speaks_against"), expected, strict=True):
-        assert shown[name].fillna("").tolist() == column.to_pylist()
-    assert re.match(r"\w+ \+\d\.\d\d(; \w+ \+\d\.\d\d)*$", shown["speaks_for"][0])
+        assert output[name].fillna("").tolist() == column.to_pylist()
+    assert re.match(r"\w+ \+\d\.\d\d(; \w+ \+\d\.\d\d)*$", output["speaks_for"][0])
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
@@ -346,15 +348,15 @@ def test_more_labels_and_all_probabilities_are_written(
     frame = reviews[["text"]].tail(12).reset_index(drop=True)
     path = write_frame(frame, tmp_path / f"x{ending}")
     plain = read_frame(predict_file(path).output)
-    words = ["deploy.top_k=2", "deploy.probabilities=all", "overwrite=true"]
-    shown = read_frame(predict_file(path, *words).output)
-    pd.testing.assert_frame_equal(shown[list(plain)], plain)
+    overrides = ["deploy.top_k=2", "deploy.probabilities=all", "overwrite=true"]
+    output = read_frame(predict_file(path, *overrides).output)
+    pd.testing.assert_frame_equal(output[list(plain)], plain)
     expected = trained.pipeline.predict_proba(frame)
-    np.testing.assert_allclose(shown[["p:negative", "p:positive"]].astype(float), expected)
-    assert shown["prediction_2"].tolist() == np.where(
+    np.testing.assert_allclose(output[["p:negative", "p:positive"]].astype(float), expected)
+    assert output["prediction_2"].tolist() == np.where(
         plain["prediction"] == "positive", "negative", "positive"
     ).tolist()  # fmt: skip
-    np.testing.assert_allclose(shown["probability_2"].astype(float), expected.min(axis=1))
+    np.testing.assert_allclose(output["probability_2"].astype(float), expected.min(axis=1))
 
 
 def test_a_column_that_has_the_name_of_a_class_is_not_written_twice(
@@ -383,9 +385,9 @@ def test_answers_follow_the_rule(
     probabilities = trained.pipeline.predict_proba(reviews[["text"]].tail(100))
     codes, confidence = rule.decide(probabilities)
     labels = np.where(rule.is_sure(confidence), trained.pipeline.classes_[codes], "unsure")
-    written = pd.read_csv(result.output)
-    assert written["prediction"].tolist() == labels.tolist()
-    np.testing.assert_allclose(written["probability"], probabilities[np.arange(100), codes])
+    output = pd.read_csv(result.output)
+    assert output["prediction"].tolist() == labels.tolist()
+    np.testing.assert_allclose(output["probability"], probabilities[np.arange(100), codes])
     assert result.tally.counts == pd.Series(labels).value_counts().to_dict()
     assert ("unsure" in labels) == (abstain > 0)
     job = json.loads((tmp_path / "x.predictions.csv.json").read_text())["job"]
@@ -412,16 +414,16 @@ def test_one_text_is_explained_on_a_page(
     text = "It's a great film, is it not? <b>Never</b> $boring$, 100%!"
     result = explain(compose("explain", [*where, *quote_free_text([f"text={text}"])]))
     [p] = trained.pipeline.predict_proba(pd.DataFrame({"text": [text]}))
-    found = result.explanation
-    assert found.label == trained.pipeline.classes_[p.argmax()]
-    assert "".join(word for word, _ in found.words) == text.replace("<b>", " ").replace(
+    explanation = result.explanation
+    assert explanation.label == trained.pipeline.classes_[p.argmax()]
+    assert "".join(word for word, _ in explanation.words) == text.replace("<b>", " ").replace(
         "</b>", " "
     ).replace("  ", " ")
     assert result.model.run_id == trained.run_id
     assert result.page.parent == store / "explanations"
     assert result.page.name.startswith("it-s-a-great-film-")
     page = result.page.read_text()
-    assert f"Why this is {found.label}" in page
+    assert f"Why this is {explanation.label}" in page
     assert trained.run_id is not None
     assert trained.run_id in page
     with pytest.raises(ConfigError, match="text is ' '; expected a text that is not empty"):
@@ -446,11 +448,11 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     folder.mkdir()
     for name in ("a.csv", "c.csv", "e.csv", "g.csv"):
         (folder / name).write_text("text\ngood\nbad\n")
-    whole = gzip.compress(b"text\n" + b"a good film\n" * 1000)
-    (folder / "b.csv.gz").write_bytes(whole[: len(whole) // 2])
+    archive = gzip.compress(b"text\n" + b"a good film\n" * 1000)
+    (folder / "b.csv.gz").write_bytes(archive[: len(archive) // 2])
     (folder / "d.csv").write_text("word,other\nx,y\n")
-    words = [f"input='{folder}'", *where]
-    cfg = compose("predict", words)
+    overrides = [f"input='{folder}'", *where]
+    cfg = compose("predict", overrides)
     opened = job.open_input
 
     def open_some(path: Path, options: ReadOptions) -> Input:
@@ -465,24 +467,26 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         with pytest.raises(FilesFailedError) as caught:
             predict_files(cfg)
         done = ["a.csv", "c.csv"] + ["g.csv"] * (not broken)
-        assert [one.output for one in caught.value.results] == [home / name for name in done]
+        assert [result.output for result in caught.value.results] == [home / name for name in done]
         assert caught.value.exit_code is code
-        first, *lines, last = str(caught.value).splitlines()
+        first, *lines, summary = str(caught.value).splitlines()
         assert first == f"{6 - len(done)} of 6 files could not be predicted:"
-        named = ["b.csv.gz", "d.csv", "e.csv"] + ["g.csv"] * broken
-        for line, name in zip(lines, named, strict=True):
+        failed_names = ["b.csv.gz", "d.csv", "e.csv"] + ["g.csv"] * broken
+        for line, name in zip(lines, failed_names, strict=True):
             assert line.startswith(f"  - {folder / name}: ")
         assert "Truncated compressed stream" in lines[0]
         assert lines[2].endswith(f"{folder / 'e.csv'}: it cannot be read (Permission denied).")
-        assert last == "The others are done, and the same command skips them."
+        assert summary == "The others are done, and the same command skips them."
         stamps = {name: (home / name).stat().st_mtime_ns for name in ("a.csv", "c.csv")}
         if broken:
-            before = stamps
-    assert stamps == before, "what is done is skipped"
+            expected_stamps = stamps
+    assert stamps == expected_stamps, "what is done is skipped"
     # What concerns all files stops at the first one.
     monkeypatch.setattr(job, "open_input", opened)
     with pytest.raises(RunNotFoundError):
-        predict_files(compose("predict", [*words, "deploy.run=0123456789abcdef", "overwrite=true"]))
+        predict_files(
+            compose("predict", [*overrides, "deploy.run=0123456789abcdef", "overwrite=true"])
+        )
 
 
 @pytest.mark.slow
@@ -495,17 +499,19 @@ def test_a_folder_and_a_pattern_stand_for_many_files(
         (folder / name).write_text("text\ngood\nbad\n")
     (folder / "d.csv.gz").write_bytes(gzip.compress(b"text\ngood\n"))
 
-    def run(*words: str) -> list[PredictionResult]:
-        return predict_files(compose("predict", [*where, *words]))
+    def run(*overrides: str) -> list[PredictionResult]:
+        return predict_files(compose("predict", [*where, *overrides]))
 
     results = run(f"input='{folder}'")
     home = tmp_path / "in.predictions"
-    assert [one.output for one in results] == [home / n for n in ("a.csv", "b.csv", "d.csv")]
-    stamps = [one.output.stat().st_mtime_ns for one in results]
+    assert [result.output for result in results] == [home / n for n in ("a.csv", "b.csv", "d.csv")]
+    stamps = [result.output.stat().st_mtime_ns for result in results]
     (home / "b.csv").unlink()
-    again = run(f"input='{folder}'")
-    assert [one.tally for one in again] == [one.tally for one in results]
-    assert [one.output.stat().st_mtime_ns == t for one, t in zip(again, stamps, strict=True)] == [
+    repeated = run(f"input='{folder}'")
+    assert [result.tally for result in repeated] == [one.tally for one in results]
+    assert [
+        result.output.stat().st_mtime_ns == t for result, t in zip(repeated, stamps, strict=True)
+    ] == [
         True,
         False,
         True,
@@ -514,7 +520,7 @@ def test_a_folder_and_a_pattern_stand_for_many_files(
     with pytest.raises(FilesFailedError, match="a.csv: .*already"):
         run(f"input='{folder}'")
     pattern = run(f"input='{folder}/**/*.csv'", f"output='{tmp_path}/all'")
-    assert [one.output for one in pattern] == [
+    assert [result.output for result in pattern] == [
         tmp_path / "all" / name for name in ("a.csv", "b.csv", "more/c.csv")
     ]
     with pytest.raises(EmptyDataError, match="no file has such a name"):

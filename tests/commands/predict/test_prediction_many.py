@@ -51,8 +51,8 @@ def test_small_files_are_predicted_as_one_by_one(
     )
     monkeypatch.setattr(os, "fsync", lambda file: waits.append(file) or sync(file))
     monkeypatch.setattr(os, "fdatasync", lambda file: waits.append(file) or datasync(file))
-    words = ["tracking=off", f"deploy.run='{model}'", "deploy.empty=reject"]
-    results = predict_files(compose("predict", [f"input='{folder}'", *words]))
+    overrides = ["tracking=off", f"deploy.run='{model}'", "deploy.empty=reject"]
+    results = predict_files(compose("predict", [f"input='{folder}'", *overrides]))
     assert loaded == [model]
     # The output and its report, rejected rows where there are some, and checkpoints if it is slow.
     assert 2 * FILES <= len(waits) <= 3 * FILES
@@ -60,14 +60,16 @@ def test_small_files_are_predicted_as_one_by_one(
     assert [result.output.name for result in results] == [path.name for path in paths]
     alone = tmp_path / "alone.csv"
     for path, result in zip(paths, results, strict=True):
-        one = predict(
-            compose("predict", [f"input='{path}'", f"output='{alone}'", "overwrite=true", *words])
+        expected = predict(
+            compose(
+                "predict", [f"input='{path}'", f"output='{alone}'", "overwrite=true", *overrides]
+            )
         )
         assert result.output.read_bytes() == alone.read_bytes()
-        assert result.tally == one.tally
+        assert result.tally == expected.tally
         assert result.report
-        assert one.report
-        ours, theirs = read_record(result.report), read_record(one.report)
+        assert expected.report
+        ours, theirs = read_record(result.report), read_record(expected.report)
         assert ours
         assert theirs
         assert ours["job"] == theirs["job"]
@@ -79,14 +81,14 @@ def test_small_files_are_predicted_as_one_by_one(
 
 @pytest.mark.slow
 def test_small_files_that_are_done_are_not_done_again(model: Path, folder: Path) -> None:
-    words = ["tracking=off", f"deploy.run='{model}'"]
-    cfg = compose("predict", [f"input='{folder}'", *words])
+    overrides = ["tracking=off", f"deploy.run='{model}'"]
+    cfg = compose("predict", [f"input='{folder}'", *overrides])
     results = predict_files(cfg)
-    made = {result.output: result.output.stat().st_ino for result in results}
+    inodes = {result.output: result.output.stat().st_ino for result in results}
     results[7].output.unlink()
-    again = predict_files(cfg)
-    assert [one.tally for one in again] == [one.tally for one in results]
-    changed = [one for one, inode in made.items() if one.stat().st_ino != inode]
+    repeated = predict_files(cfg)
+    assert [result.tally for result in repeated] == [one.tally for one in results]
+    changed = [path for path, inode in inodes.items() if path.stat().st_ino != inode]
     assert set(changed) <= {results[7].output}
 
 
@@ -101,9 +103,12 @@ def test_a_row_group_is_not_read_as_a_whole(tmp_path: Path) -> None:
     pq.write_table(table, path, row_group_size=len(table), use_dictionary=False)
     del table
     source = ParquetFile(path)
-    before = pa.total_allocated_bytes()
+    allocated_before = pa.total_allocated_bytes()
     most, rows = 0, 0
     for batch in source.read("text", Limits(max_chars=10_000, added=()), Position()):
-        most, rows = max(most, pa.total_allocated_bytes() - before), rows + len(batch.texts)
+        most, rows = (
+            max(most, pa.total_allocated_bytes() - allocated_before),
+            rows + len(batch.texts),
+        )
     assert rows == len(texts)
     assert most < 2**25

@@ -41,12 +41,12 @@ class Place:
         self.where = f"outputs={folder}/outputs"
         self.words = ["data=csv", "data.label_column=stars", "features=tfidf_unigram", self.where]
 
-    def train(self, name: str, *words: str) -> Any:
-        return sentiment.train(*self.words, f"data.path={self.folder}/{name}.csv", *words)
+    def train(self, name: str, *overrides: str) -> Any:
+        return sentiment.train(*self.words, f"data.path={self.folder}/{name}.csv", *overrides)
 
-    def predict(self, run: str, *words: str) -> pd.DataFrame:
+    def predict(self, run: str, *overrides: str) -> pd.DataFrame:
         settings = [f"input='{self.folder}/new.csv'", f"deploy.run={run}", self.where]
-        done = predict(compose("predict", [*settings, "overwrite=true", *words]))
+        done = predict(compose("predict", [*settings, "overwrite=true", *overrides]))
         return pd.read_csv(done.output, dtype={"prediction": str})
 
 
@@ -97,18 +97,25 @@ def test_a_final_model_keeps_the_scale_and_the_factors(place: Place, run_id: str
     best = "deploy.threshold=max_f1"
     rules = [sentiment.load(str(run), place.where, best).rule for run in (run_id, final.run_id)]
     assert rules[0] == rules[1]
-    kept = json.loads((final.folder / "decision_rules.json").read_text())["max_f1"]
-    assert kept == dict(zip(STARS, rules[0].factors, strict=True))
+    stored_rule = json.loads((final.folder / "decision_rules.json").read_text())["max_f1"]
+    assert stored_rule == dict(zip(STARS, rules[0].factors, strict=True))
     # Test rows are compared as `predict` would decide them.
-    plain, other = str(place.train("films", "data.ordered=true").run_id), "metric=f1_macro"
-    words = [place.where, f"runs=[{run_id},{plain}]", other, "resamples=200"]
-    found = compare(compose("compare", [*words, "threshold=max_f1"])).comparison
-    for one in found.contenders:
-        model, made = sentiment.load(one.run.id, place.where, best), one.predictions
-        products = made.probabilities * model.rule.factors
-        assert made.predicted.tolist() == made.classes[products.argmax(axis=1)].tolist()
-        f1 = f1_score(made.labels, made.predicted, average="macro", zero_division=0)
-        assert found.scores[found.contenders.index(one)]["f1_macro"].value == pytest.approx(f1)
+    plain, metric = str(place.train("films", "data.ordered=true").run_id), "metric=f1_macro"
+    overrides = [place.where, f"runs=[{run_id},{plain}]", metric, "resamples=200"]
+    comparison = compare(compose("compare", [*overrides, "threshold=max_f1"])).comparison
+    for contender in comparison.contenders:
+        model, predictions = (
+            sentiment.load(contender.run.id, place.where, best),
+            contender.predictions,
+        )
+        products = predictions.probabilities * model.rule.factors
+        assert (
+            predictions.predicted.tolist() == predictions.classes[products.argmax(axis=1)].tolist()
+        )
+        f1 = f1_score(predictions.labels, predictions.predicted, average="macro", zero_division=0)
+        assert comparison.scores[comparison.contenders.index(contender)][
+            "f1_macro"
+        ].value == pytest.approx(f1)
 
 
 @pytest.mark.slow
@@ -122,9 +129,9 @@ def test_other_labels_have_no_expected_value(place: Place) -> None:
 @pytest.mark.slow
 def test_an_input_that_has_the_column_is_refused(place: Place, run_id: str) -> None:
     pd.DataFrame({"text": TEXTS, "expected": 1}).to_csv(place.folder / "has.csv", index=False)
-    words = [f"input='{place.folder}/has.csv'", f"deploy.run={run_id}", place.where]
+    overrides = [f"input='{place.folder}/has.csv'", f"deploy.run={run_id}", place.where]
     with pytest.raises(sentiment.errors.ConfigError, match="already has a column 'expected'"):
-        predict(compose("predict", words))
+        predict(compose("predict", overrides))
 
 
 @pytest.mark.slow
@@ -152,10 +159,10 @@ def test_mlflow_lists_probabilities_in_the_order_of_labels(place: Place, run_id:
 def test_several_classes_have_a_factor_each(
     place: Place, run_id: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["deploy.threshold=max_f1", "deploy.abstain=0.2"]
+    overrides = ["deploy.threshold=max_f1", "deploy.abstain=0.2"]
     path = f"input='{place.folder}/films.csv'"
     settings = [path, f"deploy.run={run_id}", place.where, "overwrite=true"]
-    done = predict(compose("predict", [*settings, "deploy.probabilities=all", *words]))
+    done = predict(compose("predict", [*settings, "deploy.probabilities=all", *overrides]))
     rows = pd.read_csv(done.output, dtype={"prediction": str, "likeliest": str})
     products = rows[[f"p:{star}" for star in STARS]].to_numpy() * done.rule.factors
     likeliest = np.array(STARS)[products.argmax(axis=1)]
@@ -163,10 +170,12 @@ def test_several_classes_have_a_factor_each(
     sure = products.max(axis=1) / products.sum(axis=1) >= done.rule.least_confidence
     assert rows["prediction"].tolist() == np.where(sure, likeliest, "unsure").tolist()
     assert 0 < np.mean(~sure) < 0.4
-    own = rows.to_numpy()[np.arange(len(rows)), [list(rows).index(f"p:{s}") for s in likeliest]]
-    np.testing.assert_allclose(rows["probability"], own.astype(float))
+    likeliest_probability = rows.to_numpy()[
+        np.arange(len(rows)), [list(rows).index(f"p:{s}") for s in likeliest]
+    ]
+    np.testing.assert_allclose(rows["probability"], likeliest_probability.astype(float))
     # They are those of the best macro-F1 on validation rows, as the library has them.
-    model = sentiment.load(run_id, place.where, *words)
+    model = sentiment.load(run_id, place.where, *overrides)
     assert model.rule == done.rule
     assert model.predict(rows["text"]).tolist() == rows["prediction"].tolist()
     # An explanation is of the same label, whether the row is left open or not.
@@ -175,15 +184,19 @@ def test_several_classes_have_a_factor_each(
         explained = model.explain(rows["text"][n])
         assert explained.label == likeliest[n]
         assert explained.prediction == rows["prediction"][n]
-        typed = [f"text='{rows['text'][n]}'", f"deploy.run={run_id}", place.where, *words]
+        typed = [f"text='{rows['text'][n]}'", f"deploy.run={run_id}", place.where, *overrides]
         by_command = explain(compose("explain", typed)).explanation
         assert by_command == explained
     show_prediction(done)
-    shown = capsys.readouterr().out
-    assert "probability of each class times a factor: " in shown
-    assert f"macro-F1 {done.rule.f1_macro[1]:.4f}, and {done.rule.f1_macro[0]:.4f} without" in shown
+    printed = capsys.readouterr().out
+    assert "probability of each class times a factor: " in printed
+    assert (
+        f"macro-F1 {done.rule.f1_macro[1]:.4f}, and {done.rule.f1_macro[0]:.4f} without" in printed
+    )
     # The reference that they are compared with is decided in the same way.
-    found = monitor(compose("monitor", [f"current='{done.output}'", place.where, "workspace=null"]))
-    shares = [check for check in found.comparison.checks if check.name == "prediction"]
+    result = monitor(
+        compose("monitor", [f"current='{done.output}'", place.where, "workspace=null"])
+    )
+    shares = [check for check in result.comparison.checks if check.name == "prediction"]
     assert not shares[0].drifted
-    assert found.reference_rows
+    assert result.reference_rows

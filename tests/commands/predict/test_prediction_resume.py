@@ -56,8 +56,8 @@ def digest(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
-    return train(compose("train", words), Job(tmp_path_factory.mktemp("model"))).model
+    overrides = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
+    return train(compose("train", overrides), Job(tmp_path_factory.mktemp("model"))).model
 
 
 @pytest.fixture
@@ -74,15 +74,15 @@ def test_a_killed_prediction_resumes_and_ends_the_same(
     rows = [f'{n},"a film, number {n}, that is {"good" if n % 3 else "bad"}"' for n in range(9000)]
     rows[::50] = [row.replace('"', "") for row in rows[::50]]  # a field too many
     (tmp_path / "x.csv").write_text("id,text\n" + "\n".join(rows) + "\n")
-    words = ["input=x.csv", f"deploy.run='{model}'", "tracking=off"]
+    overrides = ["input=x.csv", f"deploy.run='{model}'", "tracking=off"]
 
     def start(output: str, blocks: int | None = None) -> Started:
         code = SLOWLY.format(blocks=blocks)
-        return starter.start(tmp_path, "predict", *words, f"output={output}.csv", before=code)
+        return starter.start(tmp_path, "predict", *overrides, f"output={output}.csv", before=code)
 
-    whole = start("whole").wait()
-    assert (whole.returncode, whole.stderr) == (0, "")
-    assert "rows     9,000 read = 8,820 written + 180 rejected" in whole.stdout
+    uninterrupted = start("whole").wait()
+    assert (uninterrupted.returncode, uninterrupted.stderr) == (0, "")
+    assert "rows     9,000 read = 8,820 written + 180 rejected" in uninterrupted.stdout
 
     rng, state = random.Random(0), tmp_path / "out.csv.partial.json"
 
@@ -98,9 +98,9 @@ def test_a_killed_prediction_resumes_and_ends_the_same(
         assert process.wait().returncode == -signal.SIGKILL
         assert not (tmp_path / "out.csv").exists()
         assert (tmp_path / "out.csv.partial").is_file()
-    last = start("out").wait()
-    assert (last.returncode, last.stderr) == (0, "")
-    assert " rows of earlier processes" in last.stdout
+    finished = start("out").wait()
+    assert (finished.returncode, finished.stderr) == (0, "")
+    assert " rows of earlier processes" in finished.stdout
     for name in ("{}.csv", "{}.csv.rejected.csv"):
         assert digest(tmp_path / name.format("out")) == digest(tmp_path / name.format("whole"))
     report = json.loads((tmp_path / "out.csv.json").read_text())
@@ -129,9 +129,9 @@ def test_every_format_can_be_gone_on_with(
     monkeypatch.setattr(read, lambda self, offset=0, size=0: whole_read(self, offset, 1000))
 
     def run(output: str, observer: object = None) -> Path:
-        words = [f"input='{tmp_path}/x.jsonl'", f"output='{tmp_path}/{output}.{form}'"]
-        words += [f"deploy.run='{model}'", "tracking=off"]
-        return predict(compose("predict", words), observer).output  # type: ignore[arg-type]
+        overrides = [f"input='{tmp_path}/x.jsonl'", f"output='{tmp_path}/{output}.{form}'"]
+        overrides += [f"deploy.run='{model}'", "tracking=off"]
+        return predict(compose("predict", overrides), observer).output  # type: ignore[arg-type]
 
     with pytest.raises(KeyboardInterrupt):
         run("out", Interrupt(100))
@@ -170,18 +170,18 @@ def test_parquet_is_the_same_wherever_it_was_interrupted(
     def run(name: str, block: int, observer: object = None) -> Path:
         resized = lambda self, offset=0, size=0: read(self, offset, block)  # noqa: E731
         monkeypatch.setattr(ByteSource, "read", resized)
-        words = [f"input='{path}'", f"output='{tmp_path}/{name}.parquet'"]
-        words += [f"deploy.run='{model}'", "tracking=off"]
-        return predict(compose("predict", words), observer).output  # type: ignore[arg-type]
+        overrides = [f"input='{path}'", f"output='{tmp_path}/{name}.parquet'"]
+        overrides += [f"deploy.run='{model}'", "tracking=off"]
+        return predict(compose("predict", overrides), observer).output  # type: ignore[arg-type]
 
-    whole = run("whole", 9_000)
-    assert pq.ParquetFile(whole).num_row_groups == 3
+    uninterrupted = run("whole", 9_000)
+    assert pq.ParquetFile(uninterrupted).num_row_groups == 3
     for number in range(5):
         rows = sorted(rng.randrange(1500) for _ in range(2))
         for stop in rows:
             with pytest.raises(KeyboardInterrupt):
                 run(f"out{number}", rng.randrange(3_000, 20_000), Interrupt(stop))
-        assert digest(run(f"out{number}", 9_000)) == digest(whole)
+        assert digest(run(f"out{number}", 9_000)) == digest(uninterrupted)
 
 
 @pytest.mark.slow
@@ -210,15 +210,15 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
     read = ByteSource.read
     monkeypatch.setattr(ByteSource, "read", lambda self, offset=0, size=0: read(self, offset, 999))
 
-    def run(name: str, *words: str, observer: object = None) -> PredictionResult:
+    def run(name: str, *overrides: str, observer: object = None) -> PredictionResult:
         where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
         files = [f"input='{tmp_path}/x.csv'", f"output='{tmp_path}/{name}.csv'"]
         run = f"deploy.run={'best' if named == 'best' else alias}"
-        words = (*where, *files, run, *words)
-        return predict(compose("predict", list(words)), observer)  # type: ignore[arg-type]
+        overrides = (*where, *files, run, *overrides)
+        return predict(compose("predict", list(overrides)), observer)  # type: ignore[arg-type]
 
-    whole = run("whole")
-    assert whole.model.run_id == first.run_id
+    uninterrupted = run("whole")
+    assert uninterrupted.model.run_id == first.run_id
     for name in ("out", "lost"):
         with pytest.raises(KeyboardInterrupt):
             run(name, observer=Interrupt(100))
@@ -229,7 +229,7 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
     assert resumed.model.run_id == first.run_id
     assert resumed.model.why == "the unfinished output was started with it"
     assert resumed.resumed > 0
-    assert digest(resumed.output) == digest(whole.output)
+    assert digest(resumed.output) == digest(uninterrupted.output)
 
     client.delete_logged_model(first.model.removeprefix("models:/"))
     with pytest.raises(LostModelError, match="start again with overwrite=true"):
@@ -242,17 +242,17 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
 def test_what_another_job_left_is_not_touched(model: str, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("text\ngood\n")
-    words = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off"]
+    overrides = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off"]
     partial = PartialOutput(tmp_path / "x.predictions.csv", overwrite=False)
     with partial.open(None, {"text_column": "body"}):
         partial.append(b"precious", [])
         partial.save({"text_column": "body"}, {})
         with pytest.raises(OutputBusyError, match="another process is writing"):
-            predict(compose("predict", [*words, "overwrite=true"]))
+            predict(compose("predict", [*overrides, "overwrite=true"]))
     with pytest.raises(UnfinishedOutputError, match="text_column was 'body' and is 'text'"):
-        predict(compose("predict", words))
+        predict(compose("predict", overrides))
     assert partial.partial.read_bytes() == b"precious"
-    assert predict(compose("predict", [*words, "overwrite=true"])).tally.written == 1
+    assert predict(compose("predict", [*overrides, "overwrite=true"])).tally.written == 1
     assert not partial.partial.exists()
 
 
@@ -260,8 +260,8 @@ def test_what_another_job_left_is_not_touched(model: str, tmp_path: Path) -> Non
 def test_a_kill_while_the_files_get_their_names_is_recovered(model: str, tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("text\ngood\n")
-    words = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off"]
-    result = predict(compose("predict", words))
+    overrides = [f"input='{path}'", f"deploy.run='{model}'", "tracking=off"]
+    result = predict(compose("predict", overrides))
     partial = PartialOutput(result.output, overwrite=False)
     done = result.output.read_bytes()
     assert result.report is not None
@@ -269,8 +269,8 @@ def test_a_kill_while_the_files_get_their_names_is_recovered(model: str, tmp_pat
     state = {"complete": True, "report": report, "ready": partial.partial.name, "size": len(done)}
     write_record(partial._state, state)
     result.output.rename(partial.partial)
-    again = predict(compose("predict", words))
-    assert again.output.read_bytes() == done
-    assert again.tally == result.tally
+    resumed = predict(compose("predict", overrides))
+    assert resumed.output.read_bytes() == done
+    assert resumed.tally == result.tally
     with pytest.raises(OutputExistsError):
-        predict(compose("predict", words))
+        predict(compose("predict", overrides))

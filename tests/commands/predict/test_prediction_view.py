@@ -6,7 +6,7 @@ from sentiment.commands.predict.results import list_labels
 
 
 @pytest.mark.parametrize(
-    ("counts", "shown"),
+    ("counts", "listed"),
     [
         ({}, "none"),
         ({"positive": 1200, "negative": 3}, "3 'negative', 1,200 'positive'"),
@@ -18,5 +18,5 @@ from sentiment.commands.predict.results import list_labels
         ({"A" * 1000: 1}, f"1 '{'A' * 40}…{'A' * 39}'"),
     ],
 )
-def test_the_most_frequent_labels_are_listed(counts: dict[str, int], shown: str) -> None:
-    assert list_labels(counts) == shown
+def test_the_most_frequent_labels_are_listed(counts: dict[str, int], listed: str) -> None:
+    assert list_labels(counts) == listed

@@ -45,10 +45,10 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def promote_run(rivals: Rivals, name: str) -> Promote:
     def run(result: TrainingResult | None = None, *overrides: str) -> Promotion:
-        words = [f"name={name}", *overrides]
+        arguments = [f"name={name}", *overrides]
         if result is not None:
-            words.append(f"run={result.run_id}")
-        return promote(rivals.compose("promote", *words), "the command")
+            arguments.append(f"run={result.run_id}")
+        return promote(rivals.compose("promote", *arguments), "the command")
 
     return run
 
@@ -115,12 +115,12 @@ def test_what_is_recorded(
     assert (record["rows"], record["force"], record["version"]) == (80, None, "2")
     assert result.comparison is not None
     show_promotion(result)
-    shown = capsys.readouterr().out
-    assert "\nverdict  B is better than A" in shown
-    assert "│" not in shown  # the tables are those of `compare`
-    again = promote_run(rivals.weak)
-    assert again.comparison is not None
-    assert again.comparison.earlier_promotions == result.comparison.earlier_promotions + 1
+    printed = capsys.readouterr().out
+    assert "\nverdict  B is better than A" in printed
+    assert "│" not in printed  # the tables are those of `compare`
+    repeated = promote_run(rivals.weak)
+    assert repeated.comparison is not None
+    assert repeated.comparison.earlier_promotions == result.comparison.earlier_promotions + 1
     assert mlflow.get_run(str(rivals.weak.run_id)).data.tags["promotion"] == "refused"
     assert champion(name) == rivals.strong.run_id
 
@@ -130,9 +130,9 @@ def test_a_threshold_decides_for_challenger_champion_and_anchor(
     rivals: Rivals, promote_run: Promote
 ) -> None:
     def measure_accuracy(result: TrainingResult) -> float:
-        made = result.predictions["test"]
-        labels = made.classes[(made.probabilities[:, 1] >= 0.65).astype(int)]
-        return float((labels == made.labels).mean())
+        predictions = result.predictions["test"]
+        labels = predictions.classes[(predictions.probabilities[:, 1] >= 0.65).astype(int)]
+        return float((labels == predictions.labels).mean())
 
     def read_record(promotion: Promotion) -> dict[str, Any]:
         assert promotion.comparison is not None
@@ -143,15 +143,15 @@ def test_a_threshold_decides_for_challenger_champion_and_anchor(
 
     strong, weak = map(measure_accuracy, (rivals.strong, rivals.weak))
     assert strong != rivals.strong.metrics["test/accuracy"]
-    words = ["threshold=0.65", "margin=1", "alpha=1e-9"]
+    overrides = ["threshold=0.65", "margin=1", "alpha=1e-9"]
     promote_run(rivals.strong)
-    second = promote_run(rivals.weak, *words)
+    second = promote_run(rivals.weak, *overrides)
     assert second.outcome == "promoted"
     record = read_record(second)
     assert record["threshold"] == 0.65
     assert record["difference"]["value"] == pytest.approx(weak - strong)
     assert record["anchor"]["loss"] == pytest.approx(strong - weak)
-    third = read_record(promote_run(rivals.strong, *words))
+    third = read_record(promote_run(rivals.strong, *overrides))
     assert third["difference"]["value"] == pytest.approx(strong - weak)
     # The best champion so far is the same run, so it loses nothing.
     assert (third["anchor"]["version"]["number"], third["anchor"]["loss"]) == ("1", 0.0)
@@ -178,14 +178,14 @@ def test_a_model_that_was_named_by_an_alias_is_registered_by_itself(
 ) -> None:
     client = MlflowClient()
     client.create_registered_model(name)
-    made = client.create_model_version(
+    version = client.create_model_version(
         name, rivals.weak.model, rivals.weak.run_id, model_id=rivals.weak.model.split("/")[1]
     )
-    client.set_registered_model_alias(name, "candidate", made.version)
+    client.set_registered_model_alias(name, "candidate", version.version)
     result = promote_run(None, f"run=models:/{name}@candidate")
     assert result.champion is not None
     # What another tool registered, and no promotion has used, is used.
-    assert result.champion.number == str(made.version)
+    assert result.champion.number == str(version.version)
     assert champion(name) == rivals.weak.run_id
 
 
@@ -205,25 +205,25 @@ def test_what_speaks_against_a_challenger(
 ) -> None:
     better, worse = make_contenders([2.0, 1.0])
     (pair,) = measure([better, worse], metric, 0.95, 400, 1).pairs
-    found = find_reasons(pair, metric, alpha, margin)
-    assert len(found) == len(expected)
-    for one, begin in zip(found, expected, strict=True):
-        assert one.startswith(begin)
+    reasons = find_reasons(pair, metric, alpha, margin)
+    assert len(reasons) == len(expected)
+    for reason, beginning in zip(reasons, expected, strict=True):
+        assert reason.startswith(beginning)
     (mirrored,) = measure([worse, better], metric, 0.95, 400, 1).pairs
     assert find_reasons(mirrored, metric, alpha, 0.0) == []
 
 
 def test_as_good_is_not_worse() -> None:
-    one, _ = make_contenders([2.0, 1.0])
-    (pair,) = measure([one, one], "accuracy", 0.95, 400, 1).pairs
+    contender, _ = make_contenders([2.0, 1.0])
+    (pair,) = measure([contender, contender], "accuracy", 0.95, 400, 1).pairs
     assert find_reasons(pair, "accuracy", 0.05, 0.0) == []
     assert find_reasons(pair, "log_loss", 0.5, 0.0) == []
 
 
 def test_a_metric_that_is_not_defined_is_not_good_enough() -> None:
     better, worse = make_contenders([2.0, 1.0], rows=30)
-    for one in (better, worse):
-        one.predictions.labels[:] = "class 1"
+    for challenger in (better, worse):
+        challenger.predictions.labels[:] = "class 1"
     (pair,) = measure([worse, better], "roc_auc", 0.95, 300, 1).pairs
     (reason,) = find_reasons(pair, "roc_auc", 0.05, 1.0)
     assert reason.endswith("is not defined")
@@ -282,35 +282,35 @@ def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
             (MlflowTracker, "annotate"),
         )
     }
-    left = 0
+    remaining = 0
 
     def stop_after(changes: int) -> None:
-        nonlocal left
-        left = changes
+        nonlocal remaining
+        remaining = changes
 
         for (owner, method), original in originals.items():
 
             def change(*arguments: object, original: Callable[..., object] = original) -> object:
-                nonlocal left
-                left -= 1
-                if left < 0:
+                nonlocal remaining
+                remaining -= 1
+                if remaining < 0:
                     raise KeyboardInterrupt
                 return original(*arguments)
 
             monkeypatch.setattr(owner, method, change)
 
     # What is compared is always the same.
-    compare, kept = _Challenge._compare, dict[str, ComparisonResult]()
+    compare, results = _Challenge._compare, dict[str, ComparisonResult]()
 
     def compare_cheaply(challenge: _Challenge, version: Version) -> ComparisonResult:
-        if version.run_id not in kept:
-            kept[version.run_id] = compare(challenge, version)
-        return kept[version.run_id]
+        if version.run_id not in results:
+            results[version.run_id] = compare(challenge, version)
+        return results[version.run_id]
 
     monkeypatch.setattr(_Challenge, "_compare", compare_cheaply)
 
-    def run(model: str, *words: str) -> Promotion:
-        return promote(rivals.compose("promote", f"name={model}", *words))
+    def run(model: str, *overrides: str) -> Promotion:
+        return promote(rivals.compose("promote", f"name={model}", *overrides))
 
     stops = 0
     for changes in count():
@@ -397,6 +397,6 @@ def test_mistakes_are_reported_together(overrides: list[str], message: str) -> N
 def test_what_is_not_there_is_reported(rivals: Rivals, promote_run: Promote) -> None:
     with pytest.raises(RunNotFoundError, match="run 'nonsense' was not found"):
         promote_run(None, "run=nonsense")
-    for words in (["rollback=true"], []):
+    for overrides in (["rollback=true"], []):
         with pytest.raises(RunNotFoundError, match="tracking=mlflow"):
-            promote(compose("promote", ["tracking=off", *words]))
+            promote(compose("promote", ["tracking=off", *overrides]))

@@ -43,10 +43,10 @@ def promote_run(rivals: Rivals, name: str) -> Promote:
     def run(
         result: TrainingResult | None, *overrides: str, new_data: str | None = None
     ) -> Promotion:
-        words = [f"name={name}", *overrides]
+        arguments = [f"name={name}", *overrides]
         if result is not None:
-            words.append(f"run={result.run_id}")
-        return promote(rivals.compose("promote", *words), "the command", new_data=new_data)
+            arguments.append(f"run={result.run_id}")
+        return promote(rivals.compose("promote", *arguments), "the command", new_data=new_data)
 
     return run
 
@@ -58,10 +58,10 @@ def aliases(rivals: Rivals, name: str) -> Callable[[], dict[str, str]]:
 
     def read() -> dict[str, str]:
         client = MlflowClient()
-        found = client.get_registered_model(name).aliases
+        aliases_by_name = client.get_registered_model(name).aliases
         return {
             alias: names[client.get_model_version(name, number).run_id]
-            for alias, number in found.items()
+            for alias, number in aliases_by_name.items()
         }
 
     return read
@@ -91,8 +91,8 @@ def test_a_champion_that_changes_during_the_comparison_is_compared_again(
     late: str,
 ) -> None:
     """The other rival is promoted after `late` was compared and before it takes the lease."""
-    both = {"weak": rivals.weak, "strong": rivals.strong}
-    early = both["strong" if late == "weak" else "weak"]
+    trained_runs = {"weak": rivals.weak, "strong": rivals.strong}
+    early = trained_runs["strong" if late == "weak" else "weak"]
     lock, calls = MlflowRegistry.lock, []
 
     def let_the_other_go_first(registry: MlflowRegistry) -> object:
@@ -102,7 +102,7 @@ def test_a_champion_that_changes_during_the_comparison_is_compared_again(
         return lock(registry)
 
     monkeypatch.setattr(MlflowRegistry, "lock", let_the_other_go_first)
-    result = promote_run(both[late])
+    result = promote_run(trained_runs[late])
     if late == "weak":
         assert result.outcome == "refused"
         assert result.comparison is not None
@@ -119,11 +119,11 @@ def test_two_processes_at_once(rivals: Rivals, starter: Starter, tmp_path: Path)
     for trial in range(3):
         name = f"both-{trial}"
         started = [
-            starter.start(tmp_path, "promote", f"run={one.run_id}", f"name={name}", *where)
-            for one in (rivals.weak, rivals.strong)
+            starter.start(tmp_path, "promote", f"run={trained.run_id}", f"name={name}", *where)
+            for trained in (rivals.weak, rivals.strong)
         ]
-        done = [one.wait() for one in started]
-        codes = tuple(one.returncode for one in done)
+        done = [process.wait() for process in started]
+        codes = tuple(process.returncode for process in done)
         client = MlflowClient()
         model = client.get_registered_model(name)
         runs = {
@@ -135,7 +135,7 @@ def test_two_processes_at_once(rivals: Rivals, starter: Starter, tmp_path: Path)
         if codes == (0, 0):
             expected["previous"] = rivals.weak.run_id
         else:
-            assert codes == (4, 0), [one.stderr for one in done]
+            assert codes == (4, 0), [process.stderr for process in done]
         assert runs == expected
         assert not [key for key in model.tags if key.startswith("promotion.lease")]
 
@@ -154,9 +154,9 @@ def test_an_alias_that_somebody_moves_at_the_last_moment_is_seen(
     register = MlflowRegistry.register
 
     def register_late(registry: MlflowRegistry, uri: str, run_id: str) -> object:
-        made = register(registry, uri, run_id)
+        version = register(registry, uri, run_id)
         MlflowClient().set_registered_model_alias(name, "champion", "1")
-        return made
+        return version
 
     monkeypatch.setattr(MlflowRegistry, "register", register_late)
     result = promote_run(rivals.weak, new_data="the data are new")
@@ -178,13 +178,13 @@ def test_a_model_is_loaded_before_an_alias_points_to_it(
         promote_run(rivals.strong)
     folder = Path(mlflow.artifacts.download_artifacts(str(rivals.strong.model)))
     path = folder / "model.skops"
-    whole = path.read_bytes()
+    content = path.read_bytes()
     try:
-        path.write_bytes(whole[:-1000])
+        path.write_bytes(content[:-1000])
         with pytest.raises(UntrustedModelError, match="was changed after it was trained"):
             promote_run(rivals.strong)
     finally:
-        path.write_bytes(whole)
+        path.write_bytes(content)
     assert count_versions(name) == 0
 
 
@@ -246,7 +246,7 @@ def test_a_rollback_to_a_version_without_files_is_refused(
     promote_run(rivals.strong)
     promote_run(rivals.weak, "force='to have two'")
     promote_run(rivals.other, "force='to have three'")
-    before = aliases()
+    aliases_before = aliases()
     with without_files(rivals.weak.model), pytest.raises(UnusableVersionError) as caught:
         promote_run(None, "rollback=true")
     message = str(caught.value)
@@ -254,9 +254,9 @@ def test_a_rollback_to_a_version_without_files_is_refused(
     assert "The champion is still version 3. The next older version that can be loaded is 1: " in (
         message
     )
-    assert aliases() == before == {"champion": "other", "previous": "weak"}
-    words = shlex.split(message.rpartition("scripts/promote.py ")[2].rstrip("."))
-    assert promote(rivals.compose("promote", *words)).outcome == "promoted"
+    assert aliases() == aliases_before == {"champion": "other", "previous": "weak"}
+    overrides = shlex.split(message.rpartition("scripts/promote.py ")[2].rstrip("."))
+    assert promote(rivals.compose("promote", *overrides)).outcome == "promoted"
     assert aliases() == {"champion": "strong", "previous": "other"}
 
 
@@ -316,10 +316,10 @@ def test_an_alias_that_was_removed_is_known_from_the_record(
 
 
 def train_again(rivals: Rivals, folder: Path, *overrides: str) -> TrainingResult:
-    words = ["data=csv", f"data.path={rivals.data}", "features=tfidf_unigram", *overrides]
+    arguments = ["data=csv", f"data.path={rivals.data}", "features=tfidf_unigram", *overrides]
     where = [f"outputs={rivals.store}", "tracking.experiment=again"]
     folder.mkdir()
-    return train(compose("train", [*where, *words]), Job(folder, {}, words))
+    return train(compose("train", [*where, *arguments]), Job(folder, {}, arguments))
 
 
 @pytest.mark.slow
@@ -341,9 +341,9 @@ def test_a_schedule_does_not_undo_a_rollback(
     assert cached.outcome == "refused"
     assert cached.reasons[0].startswith("it was rolled back at 20")
     twin = train_again(rivals, tmp_path / "twin", "features.max_features=5", "seed=7")
-    again = promote_run(twin, new_data="trained on newer data")
-    assert again.outcome == "refused"
-    assert again.reasons[0].startswith(
+    repeated = promote_run(twin, new_data="trained on newer data")
+    assert repeated.outcome == "refused"
+    assert repeated.reasons[0].startswith(
         "version 2, trained with the same settings on the same data, was rolled back at 20"
     )
     newer = train_again(rivals, tmp_path / "newer", "features.max_features=5", "seed=8")
@@ -373,7 +373,7 @@ def test_losses_are_counted_from_the_best_champion(
     rivals: Rivals, promote_run: Promote, name: str, tmp_path: Path
 ) -> None:
     weaker = train_again(rivals, tmp_path / "weaker", "features.max_features=3")
-    scores = [one.metrics["test/accuracy"] for one in (rivals.strong, rivals.weak, weaker)]
+    scores = [trained.metrics["test/accuracy"] for trained in (rivals.strong, rivals.weak, weaker)]
     losses = [scores[0] - scores[1], scores[1] - scores[2]]
     assert 0 <= losses[1] < losses[0], "it is about as good as the weak one"
     assert weaker.data.fingerprint == rivals.weak.data.fingerprint

@@ -49,10 +49,10 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "postgresql":
         server: Server = request.getfixturevalue("postgres")
         return server.create_database().address
-    place = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "2"]
-    place += ["--artifacts-destination", f"{tmp_path}/kept"]
+    server_options = ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "2"]
+    server_options += ["--artifacts-destination", f"{tmp_path}/kept"]
     start: Callable[..., str] = request.getfixturevalue("served")
-    return start("server", *place, health="/health")
+    return start("server", *server_options, health="/health")
 
 
 @pytest.mark.server
@@ -67,10 +67,10 @@ def test_promotions_that_meet_or_are_killed(
     where = [f"outputs={tmp_path}/outputs", f"tracking.uri={address}"]
 
     def train_with(features: int) -> str:
-        words = ["data=csv", f"data.path={data}", "features=tfidf_unigram"]
-        words.append(f"features.max_features={features}")
-        job = Job(tmp_path / f"run{features}", overrides=words)
-        return str(train(compose("train", [*where, *words]), job).run_id)
+        overrides = ["data=csv", f"data.path={data}", "features=tfidf_unigram"]
+        overrides.append(f"features.max_features={features}")
+        job = Job(tmp_path / f"run{features}", overrides=overrides)
+        return str(train(compose("train", [*where, *overrides]), job).run_id)
 
     weak, strong = train_with(10), train_with(3000)
     client = MlflowClient()
@@ -79,14 +79,14 @@ def test_promotions_that_meet_or_are_killed(
         return [f"name={name}", f"run={run}", "resamples=200", *where]
 
     def read_aliases(name: str) -> dict[str, str]:
-        found = client.get_registered_model(name).aliases
-        return {a: client.get_model_version(name, v).run_id for a, v in found.items()}
+        registered_aliases = client.get_registered_model(name).aliases
+        return {a: client.get_model_version(name, v).run_id for a, v in registered_aliases.items()}
 
     for trial in range(2):
         name = f"both-{trial}"
         runs = (weak, strong) if trial else (strong, weak)
         started = [starter.start(tmp_path, "promote", *list_words(name, run)) for run in runs]
-        codes = dict(zip(runs, [one.wait().returncode for one in started], strict=True))
+        codes = dict(zip(runs, [process.wait().returncode for process in started], strict=True))
         # Either the weak one was first and was replaced, or it was compared and refused.
         assert codes in ({weak: 0, strong: 0}, {weak: 4, strong: 0})
         previous = {} if codes[weak] else {"previous": weak}
@@ -95,14 +95,14 @@ def test_promotions_that_meet_or_are_killed(
     for method, call in kills:
         name = f"killed-{method}-{call}"
         promote(compose("promote", list_words(name, weak)))
-        words, code = list_words(name, strong), KILL.format(method=method, call=call)
-        assert starter.run(tmp_path, "promote", *words, before=code).returncode == -SIGKILL
+        overrides, code = list_words(name, strong), KILL.format(method=method, call=call)
+        assert starter.run(tmp_path, "promote", *overrides, before=code).returncode == -SIGKILL
         assert read_aliases(name)["champion"] in (weak, strong)
-        promote(compose("promote", words))
+        promote(compose("promote", overrides))
         assert read_aliases(name) == {"champion": strong, "previous": weak}
-        found = {v.run_id: v.tags for v in client.search_model_versions(f"name = '{name}'")}
-        assert sorted(found) == sorted([weak, strong])
-        assert {tags[DONE] for tags in found.values()} == {"true"}
-        assert found[strong][REPLACED] == "1"
-        left = client.get_registered_model(name).tags
-        assert not [key for key in left if key.startswith("promotion.lease")]
+        tags_by_run = {v.run_id: v.tags for v in client.search_model_versions(f"name = '{name}'")}
+        assert sorted(tags_by_run) == sorted([weak, strong])
+        assert {tags[DONE] for tags in tags_by_run.values()} == {"true"}
+        assert tags_by_run[strong][REPLACED] == "1"
+        tags_left = client.get_registered_model(name).tags
+        assert not [key for key in tags_left if key.startswith("promotion.lease")]

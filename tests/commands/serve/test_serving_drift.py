@@ -29,31 +29,32 @@ def read_gauges(app: App) -> dict[tuple[str, ...], float]:
     """Return the values of all samples, by their names and the values of their labels but two."""
     families = text_string_to_metric_families(ask(app, "/metrics").body.decode())
     return {
-        (one.name, *(v for k, v in sorted(one.labels.items()) if k not in ("role", "route"))): (
-            one.value
-        )
+        (
+            sample.name,
+            *(v for k, v in sorted(sample.labels.items()) if k not in ("role", "route")),
+        ): sample.value
         for family in families
-        for one in family.samples
+        for sample in family.samples
     }
 
 
 @pytest.fixture
 def watched(rivals: Any) -> Any:
     """An application with the thread that compares, which is asked by hand, and its messages."""
-    words = [f"outputs={rivals.store}", "tracking.experiment=rivals", "server.port=0"]
-    words += [f"deploy.run={rivals.strong.run_id}", f"drift.window={WINDOW}"]
-    service = prepare(compose("serve", words))
+    overrides = [f"outputs={rivals.store}", "tracking.experiment=rivals", "server.port=0"]
+    overrides += [f"deploy.run={rivals.strong.run_id}", f"drift.window={WINDOW}"]
+    service = prepare(compose("serve", overrides))
     metrics = Metrics(window=service.drift.window)
     app = App(service.routes, service.settings, metrics, [])
-    said: list[str] = []
+    messages: list[str] = []
     watch = DriftWatch(
         service.routes,
         service.loader,
         metrics,
         service.drift,
-        on_event=lambda event, message: said.append(f"{event}: {message}"),
+        on_event=lambda event, message: messages.append(f"{event}: {message}"),
     )
-    yield app, watch, said, service
+    yield app, watch, messages, service
     service.close()
 
 
@@ -73,10 +74,10 @@ def test_metrics_follow_the_conventions_of_prometheus(watched: Any) -> None:
 def test_drift_is_measured_against_the_validation_rows(
     rivals: Any, watched: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app, watch, said, service = watched
+    app, watch, messages, service = watched
     model = service.routes["sentiment"].champion
     texts = pd.read_csv(rivals.data)["text"].sample(WINDOW, random_state=0).tolist()
-    found = ask(app, "/predict", {"texts": texts[:-1]}).json["predictions"]
+    predictions = ask(app, "/predict", {"texts": texts[:-1]}).json["predictions"]
     # A threshold of its own is not what the reference was predicted with.
     ask(app, "/predict", {"texts": texts, "threshold": 0.01})
 
@@ -90,11 +91,11 @@ def test_drift_is_measured_against_the_validation_rows(
     gauges = read_gauges(app)
     assert gauges["sentiment_drift_texts",] == WINDOW - 1
     assert math.isnan(gauges["sentiment_drift", "probability"]), "the window is not full"
-    found.append(ask(app, "/predict", {"text": texts[-1]}).json)
+    predictions.append(ask(app, "/predict", {"text": texts[-1]}).json)
     watch.compare()
     gauges = read_gauges(app)
     rows = find_reference(model.choice, service.loader._tracker).rows
-    scores = np.array([one["probability"] for one in found], "f4")
+    scores = np.array([prediction["probability"] for prediction in predictions], "f4")
     distance = stats.wasserstein_distance(rows["probability"], scores) / rows["probability"].std(
         ddof=0
     )
@@ -106,21 +107,24 @@ def test_drift_is_measured_against_the_validation_rows(
         assert gauges[key] == pytest.approx((rows["probability"] <= bound).mean())
     assert gauges["sentiment_drift_threshold", "prediction"] == 1.68
     assert gauges["sentiment_drift", "prediction"] == 0
-    assert not [line for line in said if "of the predictions" in line]
+    assert not [line for line in messages if "of the predictions" in line]
     # All of one label, twice: one alarm, which ends when the texts are as they were.
-    one = next(t for t, p in zip(texts, found, strict=True) if p["prediction"] == "positive")
+    positive_text = next(
+        t for t, p in zip(texts, predictions, strict=True) if p["prediction"] == "positive"
+    )
     for _ in range(2):
-        ask(app, "/predict", {"texts": [one] * WINDOW})
+        ask(app, "/predict", {"texts": [positive_text] * WINDOW})
         watch.compare()
     drifted = read_gauges(app)
     assert drifted["sentiment_drift", "prediction"] == 1
-    assert len([line for line in said if "of the predictions" in line]) == 1
-    [line] = [line for line in said if "of the predictions" in line]
+    assert len([line for line in messages if "of the predictions" in line]) == 1
+    [line] = [line for line in messages if "of the predictions" in line]
     shares = {"positive": ("100.0 %", 1 - share), "negative": ("0.0 %", share)}
-    assert any(
-        f"{label!r} is {now} of the predictions, and {show_share(before, 1)} in training" in line
-        for label, (now, before) in shares.items()
-    )
+    changes = [
+        f"{label!r} is {current_share} of the predictions, and {show_share(reference_share, 1)} in"
+        for label, (current_share, reference_share) in shares.items()
+    ]
+    assert any(f"{change} training" in line for change in changes)
     ask(app, "/predict", {"texts": texts})
     watch.compare()
     assert read_gauges(app)["sentiment_drift", "prediction"] == 0
@@ -138,16 +142,16 @@ def test_a_model_without_a_reference_has_no_drift(serve_here: Any) -> None:
 
 def test_predictions_of_all_workers_are_compared_together(tmp_path: Path) -> None:
     workers = [RecentPredictions(3, tmp_path) for _ in range(3)]
-    for place, worker in enumerate(workers):
-        for number in range(place + 2):
-            worker.add("sentiment", "models:/a", [f"label {place}"], [number / 10])
-        worker.add("topics", f"models:/{place}", ["x", "y"], [0.1, 0.2])
+    for index, worker in enumerate(workers):
+        for number in range(index + 2):
+            worker.add("sentiment", "models:/a", [f"label {index}"], [number / 10])
+        worker.add("topics", f"models:/{index}", ["x", "y"], [0.1, 0.2])
         worker.keep({("sentiment", "models:/a"), ("topics", "models:/2")})
-        if place:
-            worker.save(place)
-    found = workers[0].gather()
-    assert sorted(found) == [("sentiment", "models:/a"), ("topics", "models:/2")]
-    rows = found["sentiment", "models:/a"]
+        if index:
+            worker.save(index)
+    gathered = workers[0].gather()
+    assert sorted(gathered) == [("sentiment", "models:/a"), ("topics", "models:/2")]
+    rows = gathered["sentiment", "models:/a"]
     assert sorted(rows) == [
         ("label 0", 0.0), ("label 0", 0.1), ("label 1", 0.0), ("label 1", 0.1), ("label 1", 0.2),
         ("label 2", 0.1), ("label 2", 0.2), ("label 2", 0.3),

@@ -46,12 +46,12 @@ def logged(rivals: Rivals, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A log of a weak champion and a strong challenger, on rows with labels."""
     promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.weak.run_id}"))
     folder = tmp_path_factory.mktemp("live")
-    words = [
+    overrides = [
         f"outputs={rivals.store}", "tracking.experiment=rivals", "server.port=0",
         f"deploy.run='models:/{NAME}@champion'", f"log.folder={folder}", "log.texts=true",
         f"++routes.sentiment.challenger='{rivals.strong.run_id}'", "++routes.sentiment.shadow=true",
     ]  # fmt: skip
-    service = prepare(compose("serve", words))
+    service = prepare(compose("serve", overrides))
     metrics = Metrics()
     log = TrafficLog(service.log, metrics)
     log.start()
@@ -59,11 +59,11 @@ def logged(rivals: Rivals, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     data = rivals.weak.data
     rows = pd.concat([data.test, data.validation, data.train]).head(2000)
     for start in range(0, len(rows), 500):
-        part = rows.iloc[start : start + 500]
-        found = ask(app, "/predict", {"texts": part["text"].tolist()}).json["predictions"]
+        batch = rows.iloc[start : start + 500]
+        predictions = ask(app, "/predict", {"texts": batch["text"].tolist()}).json["predictions"]
         labels = [
             {"id": row["id"], "label": label}
-            for row, label in zip(found, part["label"], strict=True)
+            for row, label in zip(predictions, batch["label"], strict=True)
         ]
         assert ask(app, "/feedback", labels).status == 202
     app._pool.shutdown()
@@ -72,9 +72,9 @@ def logged(rivals: Rivals, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     service.close()
 
 
-def compose_monitor(rivals: Rivals, folder: Path, output: Path, *words: str) -> DictConfig:
+def compose_monitor(rivals: Rivals, folder: Path, output: Path, *overrides: str) -> DictConfig:
     where = [f"outputs={rivals.store}", "tracking.experiment=rivals", "workspace=null"]
-    return compose("monitor", [*where, f"current={folder}", f"output={output}", *words])
+    return compose("monitor", [*where, f"current={folder}", f"output={output}", *overrides])
 
 
 def test_the_log_is_monitored(rivals, logged, tmp_path):
@@ -99,71 +99,73 @@ def test_a_log_without_texts_is_monitored_by_the_rest(rivals, logged, tmp_path, 
     for path in (tmp_path / "log/predictions").iterdir():
         rows = pq.read_table(path)
         empty = pa.nulls(rows.num_rows, pa.string())
-        place = rows.schema.get_field_index("text")
-        pq.write_table(rows.set_column(place, "text", empty), path)
+        index = rows.schema.get_field_index("text")
+        pq.write_table(rows.set_column(index, "text", empty), path)
     with_texts, without = (
         monitor(compose_monitor(rivals, folder, tmp_path / "out"))
         for folder in (logged, tmp_path / "log")
     )
     assert without.read == without.compared == with_texts.read
-    wanted = {check.name: check for check in with_texts.comparison.checks}
-    found = without.comparison.checks
-    assert [check.name for check in found] == ["probability", "prediction", "accuracy", "recall"]
-    for check in found:  # p-values are corrected for the number of checks
+    expected = {check.name: check for check in with_texts.comparison.checks}
+    checks = without.comparison.checks
+    assert [check.name for check in checks] == ["probability", "prediction", "accuracy", "recall"]
+    for check in checks:  # p-values are corrected for the number of checks
         assert replace(check, p_value=0) == replace(
-            wanted[check.name], p_value=0, drifted=check.drifted
+            expected[check.name], p_value=0, drifted=check.drifted
         )
     assert without.comparison.performance == with_texts.comparison.performance
     assert "terms" not in json.loads((without.folder / "drift.json").read_text())
     show_monitoring(without)
-    shown = capsys.readouterr().out
-    assert "lacking  the log has no texts (log.texts=true keeps them); they are not com" in shown
-    assert "columns  no texts; labels in 'label'" in shown
+    printed = capsys.readouterr().out
+    assert "lacking  the log has no texts (log.texts=true keeps them); they are not com" in printed
+    assert "columns  no texts; labels in 'label'" in printed
     with pytest.raises(MissingColumnError, match="text_column"):
         monitor(compose_monitor(rivals, tmp_path / "log", tmp_path / "out", "text_column=text"))
 
 
 def test_the_log_is_compared_and_decides(rivals, logged, capsys):
-    found = compare_live(rivals.compose("compare", f"live={logged}"))
-    assert found.comparison.first.run_id == rivals.weak.run_id
-    assert found.comparison.second.run_id == rivals.strong.run_id
-    assert found.comparison.judge() == 1
-    assert found.run_id is not None
+    result = compare_live(rivals.compose("compare", f"live={logged}"))
+    assert result.comparison.first.run_id == rivals.weak.run_id
+    assert result.comparison.second.run_id == rivals.strong.run_id
+    assert result.comparison.judge() == 1
+    assert result.run_id is not None
     recall = compare_live(rivals.compose("compare", f"live={logged}", "metric=recall")).comparison
     assert recall.metric == "recall"
-    assert recall.rows[0] < found.comparison.rows[0]
-    same = [f"a={rivals.weak.run_id}", f"b={rivals.weak.run_id}"]
+    assert recall.rows[0] < result.comparison.rows[0]
+    same_model = [f"a={rivals.weak.run_id}", f"b={rivals.weak.run_id}"]
     with pytest.raises(ConfigError, match="the same model"):
-        compare_live(rivals.compose("compare", f"live={logged}", *same))
-    words = [f"name={NAME}", f"live={logged}"]
-    unknown = promote(rivals.compose("promote", *words, f"run={rivals.other.run_id}"))
+        compare_live(rivals.compose("compare", f"live={logged}", *same_model))
+    overrides = [f"name={NAME}", f"live={logged}"]
+    unknown = promote(rivals.compose("promote", *overrides, f"run={rivals.other.run_id}"))
     assert unknown.outcome == "refused"
     assert f"no predictions of run {rivals.other.run_id}" in unknown.sentence
-    promoted = promote(rivals.compose("promote", *words, f"run={rivals.strong.run_id}"))
+    promoted = promote(rivals.compose("promote", *overrides, f"run={rivals.strong.run_id}"))
     assert promoted.outcome == "promoted"
     assert "at any time, live on" in promoted.sentence
     assert promoted.sentence.endswith("losses are counted from it")
     show_promotion(promoted)
     assert "B is better than A" in capsys.readouterr().out
     # The way back: the log shows that it would be a loss.
-    refused = promote(rivals.compose("promote", *words, f"run={rivals.weak.run_id}"))
+    refused = promote(rivals.compose("promote", *overrides, f"run={rivals.weak.run_id}"))
     assert refused.outcome == "refused"
     assert "live labels show that it is worse by more than margin=0.005" in refused.sentence
     # The champion is better than the one before, until that one is forced back.
-    stays = promote(rivals.compose("promote", *words, "rollback=true"))
+    stays = promote(rivals.compose("promote", *overrides, "rollback=true"))
     assert (stays.outcome, stays.champion.number) == ("refused", promoted.champion.number)
     show_promotion(stays)
-    shown = capsys.readouterr().err
-    assert "was not rolled back: live labels do not show that it is worse" in shown
-    assert "force" not in shown
-    promote(rivals.compose("promote", *words, f"run={rivals.weak.run_id}", "force=a test"))
-    back = promote(rivals.compose("promote", *words, "rollback=true"))
+    printed = capsys.readouterr().err
+    assert "was not rolled back: live labels do not show that it is worse" in printed
+    assert "force" not in printed
+    promote(rivals.compose("promote", *overrides, f"run={rivals.weak.run_id}", "force=a test"))
+    back = promote(rivals.compose("promote", *overrides, "rollback=true"))
     assert back.outcome == "rolled back"
     assert back.champion.run_id == rivals.strong.run_id
 
 
 # Of the columns that are read further than in a comparison; that has all of them.
-READ_ON = [one for one in list_damages(PREDICTIONS) if one[0] in ("rule", "time", "run_id")]
+READ_ON = [
+    damage for damage in list_damages(PREDICTIONS) if damage[0] in ("rule", "time", "run_id")
+]
 READ_ON += [("prediction", ["x"]), ("probability", [float("nan")]), ("text", ["\x00"])]
 
 

@@ -28,8 +28,8 @@ def write_file(kind: str, texts: list[str | None]) -> bytes:
 
 
 def post(app: App, kind: str, data: bytes, path: str = "/predict") -> Any:
-    parts = [data[k : k + 500] for k in range(0, len(data), 500)] or [b""]
-    return ask(app, path, headers={"content-type": TYPES[kind]}, parts=parts)
+    blocks = [data[k : k + 500] for k in range(0, len(data), 500)] or [b""]
+    return ask(app, path, headers={"content-type": TYPES[kind]}, parts=blocks)
 
 
 def read_log(folder: Path) -> pd.DataFrame:
@@ -46,10 +46,10 @@ def read_metrics(app: App) -> dict[str, float]:
 
 @pytest.fixture
 def make_logged(serve_here, model_files, tmp_path) -> Any:
-    def make(name: str, *words: str) -> App:
+    def make(name: str, *overrides: str) -> App:
         app: App = serve_here(
             f"log.folder={tmp_path}/{name}", f"++routes.tags.model='{model_files['sets']}'",
-            "deploy.max_chars=100", "deploy.abstain=0", "drift.window=4", *words,
+            "deploy.max_chars=100", "deploy.abstain=0", "drift.window=4", *overrides,
         )  # fmt: skip
         app._metrics.recent.size = 4
         return app
@@ -64,24 +64,30 @@ def test_a_file_is_counted_and_logged_as_its_texts_would_be(
     make_logged, tmp_path, kind, path, options
 ):
     """The oracle is a request with the same texts as JSON."""
-    one, other = make_logged("file", "log.texts=true"), make_logged("json", "log.texts=true")
+    file_app, json_app = (
+        make_logged("file", "log.texts=true"),
+        make_logged("json", "log.texts=true"),
+    )
     query = "".join(f"?{name}={value}" for name, value in options.items())
-    found = post(one, kind, write_file(kind, TEXTS), f"{path}{query}")
-    wanted = ask(other, path, {"texts": TEXTS} | options).json["predictions"]
-    name = found.headers["x-request-id"]
+    response = post(file_app, kind, write_file(kind, TEXTS), f"{path}{query}")
+    expected = ask(json_app, path, {"texts": TEXTS} | options).json["predictions"]
+    name = response.headers["x-request-id"]
     assert re.fullmatch("[0-9a-f]{24}", name)
-    for app in (one, other):
+    for app in (file_app, json_app):
         app._log.write()
-    counted = read_metrics(one)
-    assert counted == pytest.approx(read_metrics(other))
+    counted = read_metrics(file_app)
+    assert counted == pytest.approx(read_metrics(json_app))
     assert any(line.startswith("sentiment_predictions_total") for line in counted)
-    assert one._metrics.recent.gather() == other._metrics.recent.gather()
-    assert bool(one._metrics.recent.gather()) == (not options)
-    rows, same = read_log(tmp_path / "file"), read_log(tmp_path / "json").loc[ids_of(wanted)]
-    rows = rows.loc[[f"{name}-{place}" for place in range(len(TEXTS))]]
+    assert file_app._metrics.recent.gather() == json_app._metrics.recent.gather()
+    assert bool(file_app._metrics.recent.gather()) == (not options)
+    rows, expected_rows = (
+        read_log(tmp_path / "file"),
+        read_log(tmp_path / "json").loc[ids_of(expected)],
+    )
+    rows = rows.loc[[f"{name}-{position}" for position in range(len(TEXTS))]]
     shared = rows.columns.difference(["time", "seconds"])
     pd.testing.assert_frame_equal(
-        rows[shared].reset_index(drop=True), same[shared].reset_index(drop=True)
+        rows[shared].reset_index(drop=True), expected_rows[shared].reset_index(drop=True)
     )
     assert rows["error"].notna().tolist() == [len(text) > 100 for text in TEXTS]
     assert rows["seconds"].nunique() == 1
@@ -94,7 +100,7 @@ def ids_of(predictions: list[dict[str, Any]]) -> list[str]:
 def test_rows_of_a_file_take_labels(make_logged, tmp_path):
     app = make_logged("log")
     name = post(app, "csv", write_file("csv", TEXTS)).headers["x-request-id"]
-    labels = [{"id": f"{name}-{place}", "label": "negative"} for place in (1, 3)]
+    labels = [{"id": f"{name}-{position}", "label": "negative"} for position in (1, 3)]
     assert ask(app, "/feedback", labels).status == 202
     app._log.write()
     [rows] = Traffic(tmp_path / "log", "sentiment", "live").read()
@@ -121,18 +127,18 @@ def logged(make_logged) -> App:
 def test_every_row_of_any_file_is_in_the_log_once(logged, tmp_path, monkeypatch, texts, kind, part):
     monkeypatch.setattr(log, "_FILE_WRITE_BYTES", part)
     texts = ["" if text is None and kind == "csv" else text for text in texts]
-    found = post(logged, kind, write_file(kind, texts))
+    response = post(logged, kind, write_file(kind, texts))
     while logged._log._files:
         logged._log.write()
     rows = read_log(tmp_path / "log")
     assert rows.index.is_unique
     rejected = [text is None or len(text) > 100 for text in texts]
-    assert found.status == (422 if all(rejected) else 200)
-    if found.status == 200:
-        name = found.headers["x-request-id"]
+    assert response.status == (422 if all(rejected) else 200)
+    if response.status == 200:
+        name = response.headers["x-request-id"]
         assert sum(rows.index.str.startswith(name)) == len(texts)
-        own = rows.loc[[f"{name}-{place}" for place in range(len(texts))]]
-        assert own["error"].notna().tolist() == rejected
+        file_rows_logged = rows.loc[[f"{name}-{position}" for position in range(len(texts))]]
+        assert file_rows_logged["error"].notna().tolist() == rejected
 
 
 def test_a_file_without_an_answered_row_is_counted_and_logged(logged, tmp_path):
@@ -152,19 +158,19 @@ def count_open_files() -> int:
 def test_a_file_that_stops_is_neither_counted_nor_logged(make_logged, tmp_path, monkeypatch):
     monkeypatch.setattr(file_rows, "_MAX_MEMORY", 1)
     app = make_logged("log", "server.max_stream=300000", "server.timeout=0.05")
-    before = count_open_files()
+    open_before = count_open_files()
     rows = [b"good film\n" * 20_000] * 2
-    for parts, status in (
+    for blocks, status in (
         ([b"text\n", *rows, None], 413),
         ([b"text\n", rows[0], None], 408),
     ):
-        assert ask(app, "/predict", headers={"content-type": "text/csv"}, parts=parts).status == (
+        assert ask(app, "/predict", headers={"content-type": "text/csv"}, parts=blocks).status == (
             status
         )
     app._log.write()
     assert not list((tmp_path / "log/predictions").iterdir())
     assert not any("predictions_total" in name for name in read_metrics(app))
-    assert count_open_files() == before
+    assert count_open_files() == open_before
 
 
 def test_rows_without_room_are_dropped_and_the_file_is_answered(make_logged, tmp_path, monkeypatch):
@@ -175,13 +181,15 @@ def test_rows_without_room_are_dropped_and_the_file_is_answered(make_logged, tmp
         assert post(app, "csv", data).status == 200
     dropped = 'sentiment_log_rows_total{result="dropped",table="predictions"}'
     assert read_metrics(app)[dropped] == 2000
-    before = count_open_files()
+    open_before = count_open_files()
     monkeypatch.setattr(file_rows, "_MAX_MEMORY", 1)
     with full_disk(20_000):
-        found = post(app, "csv", data)
+        response = post(app, "csv", data)
         app._log.write()
-    assert (found.status, found.headers["x-rows-read"]) == (200, "2000")
-    kept = len(list((tmp_path / "log/predictions").iterdir())) and len(read_log(tmp_path / "log"))
-    assert kept < 2000
-    assert read_metrics(app)[dropped] == 4000 - kept
-    assert count_open_files() <= before + 1  # the journal
+    assert (response.status, response.headers["x-rows-read"]) == (200, "2000")
+    logged_count = len(list((tmp_path / "log/predictions").iterdir())) and len(
+        read_log(tmp_path / "log")
+    )
+    assert logged_count < 2000
+    assert read_metrics(app)[dropped] == 4000 - logged_count
+    assert count_open_files() <= open_before + 1  # the journal

@@ -37,28 +37,30 @@ def logged(serve_here, model_files, tmp_path) -> Any:
 
 
 def test_answers_are_logged_and_no_text(logged, model_files, tmp_path):
-    one = ask(logged, "/predict", {"text": "good film", "threshold": 0.75}).json
+    single = ask(logged, "/predict", {"text": "good film", "threshold": 0.75}).json
     several = ask(logged, "/predict", {"texts": ["bad", "secret" * 20, "fine"]}).json
     called = ask(logged, "/models/tags/invocations", {"inputs": ["late", "x"]})
     assert ask(logged, "/predict", {"texts": []}).status == 200
     logged._pool.shutdown()  # the challenger has answered
     logged._log.write()
     rows = read(tmp_path, "predictions")
-    shown = rows[rows["role"] == "champion"].set_index("id")
-    assert (shown.loc[one["id"], ["prediction", "probability"]] == [*one.values()][:2]).all()
-    rules = {name: json.loads(rule)["threshold"] for name, rule in shown["rule"].items()}
-    assert rules[one["id"]] == 0.75
+    answered = rows[rows["role"] == "champion"].set_index("id")
+    assert (
+        answered.loc[single["id"], ["prediction", "probability"]] == [*single.values()][:2]
+    ).all()
+    rules = {name: json.loads(rule)["threshold"] for name, rule in answered["rule"].items()}
+    assert rules[single["id"]] == 0.75
     assert {*rules.values()} == {0.5, 0.75}
     ids = [row["id"] for row in several["predictions"]]
     assert len({name[:24] for name in ids}) == 1
-    assert shown.loc[ids, "error"].isna().tolist() == [True, False, True]
-    assert shown.loc[ids[1], "error"] == "text too long"
-    assert shown.loc[ids[2], "probability"] == several["predictions"][2]["probability"]
+    assert answered.loc[ids, "error"].isna().tolist() == [True, False, True]
+    assert answered.loc[ids[1], "error"] == "text too long"
+    assert answered.loc[ids[2], "probability"] == several["predictions"][2]["probability"]
     called_ids = [f"{called.headers['x-request-id']}-{k}" for k in range(2)]
-    assert shown.loc[called_ids, "prediction"].tolist() == called.json["predictions"]
-    assert set(shown.loc[called_ids, "route"]) == {"tags"}
+    assert answered.loc[called_ids, "prediction"].tolist() == called.json["predictions"]
+    assert set(answered.loc[called_ids, "route"]) == {"tags"}
     shadow = rows[rows["role"] == "shadow"]
-    assert shadow["id"].tolist() == [one["id"], *ids]
+    assert shadow["id"].tolist() == [single["id"], *ids]
     assert set(shadow["model"]) == {str(model_files["sharper"])}
     assert rows["text"].isna().all()
     assert rows["seconds"].between(0, 60).all()
@@ -89,7 +91,7 @@ def test_labels_come_late_and_unknown_ones_are_refused(logged, tmp_path):
     assert ask(logged, "/feedback", several).status == 202
     tags = {"id": ids[0], "label": "refund;late"}
     assert ask(logged, "/models/tags/feedback", tags).status == 202
-    for body, words in (
+    for body, problem in (
         ([*several, {"id": ids[0], "label": "unsure"}], "'unsure'; expected one of 'negative' and"),
         ({"id": "x", "label": "negative"}, "the id is 'x'"),
         ({"id": ids[0], "label": 1}, "Expected `str`"),
@@ -97,11 +99,11 @@ def test_labels_come_late_and_unknown_ones_are_refused(logged, tmp_path):
     ):
         refused = ask(logged, "/feedback", body)
         assert refused.status == 422
-        assert words in refused.json["error"]
+        assert problem in refused.json["error"]
     logged._log.write()
-    kept = read(tmp_path, "feedback")
-    assert kept["label"].tolist() == ["negative", "negative", "positive", "late;refund"]
-    assert kept["route"].tolist() == ["sentiment"] * 3 + ["tags"]
+    labels = read(tmp_path, "feedback")
+    assert labels["label"].tolist() == ["negative", "negative", "positive", "late;refund"]
+    assert labels["route"].tolist() == ["sentiment"] * 3 + ["tags"]
     counted = read_metrics(logged)
     assert counted['sentiment_feedback_total{route="sentiment"}'] == 3
     assert not any("feedback" in name for name in counted if "requests" in name)

@@ -14,9 +14,9 @@ PROBABILITIES = st.lists(st.floats(0, 1) | st.sampled_from(SCORES), min_size=1, 
 
 def read_samples(metrics: Metrics) -> dict[tuple[Any, ...], float]:
     return {
-        (one.name, *sorted(one.labels.items())): one.value
+        (sample.name, *sorted(sample.labels.items())): sample.value
         for family in metrics._aggregate().collect()
-        for one in family.samples
+        for sample in family.samples
     }
 
 
@@ -27,12 +27,12 @@ def test_texts_of_one_request_count_as_if_each_had_come_alone(
     together, alone = Metrics(window=100), Metrics(window=100)
     model: Any = SimpleNamespace(uri="models:/m-1")
     for probabilities in requests:
-        labels = ["good" if one > 0.5 else "bad" for one in probabilities]
-        found: dict[str, list[Any]] = {"prediction": labels, "probability": probabilities}
-        together.count_texts("r", model, Texts([""] * len(labels), {}, len(labels)), found)
+        labels = ["good" if probability > 0.5 else "bad" for probability in probabilities]
+        predictions: dict[str, list[Any]] = {"prediction": labels, "probability": probabilities}
+        together.count_texts("r", model, Texts([""] * len(labels), {}, len(labels)), predictions)
         for label, probability in zip(labels, probabilities, strict=True):
-            one: dict[str, list[Any]] = {"prediction": [label], "probability": [probability]}
-            alone.count_texts("r", model, Texts([""], {}, 1), one)
+            prediction: dict[str, list[Any]] = {"prediction": [label], "probability": [probability]}
+            alone.count_texts("r", model, Texts([""], {}, 1), prediction)
     assert together.recent.gather() == alone.recent.gather()
     ours, theirs = read_samples(together), read_samples(alone)
     assert ours.keys() == theirs.keys()

@@ -55,7 +55,14 @@ def followed(rivals: Rivals, events: list[str]):
 def count(app: App, result: str) -> float:
     line = f'sentiment_swaps_total{{result="{result}",route="sentiment"}} '
     lines = ask(app, "/metrics").body.decode().splitlines()
-    return next((float(one.removeprefix(line)) for one in lines if one.startswith(line)), 0.0)
+    return next(
+        (
+            float(metric_line.removeprefix(line))
+            for metric_line in lines
+            if metric_line.startswith(line)
+        ),
+        0.0,
+    )
 
 
 @pytest.mark.slow
@@ -74,8 +81,8 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
     first = predict()["model"]
     follower.refresh()
     assert predict()["model"] == first
-    words = [f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"]
-    promoted = promote(rivals.compose("promote", *words)).champion
+    overrides = [f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"]
+    promoted = promote(rivals.compose("promote", *overrides)).champion
     follower.refresh()
     expect(rivals.strong)
     assert predict()["model"] != first
@@ -153,7 +160,7 @@ def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeyp
     deployed = []
 
     def deploy(**_: object) -> Callable[[type], SimpleNamespace]:
-        return lambda one: SimpleNamespace(bind=one)
+        return lambda argument: SimpleNamespace(bind=argument)
 
     def run(model: object, route_prefix: str) -> None:
         deployed.append((model, route_prefix))
@@ -173,15 +180,15 @@ def test_the_deployment_in_the_docs_answers_as_the_server_does(followed, monkeyp
         async def read(data: bytes = data) -> bytes:
             return data
 
-        found = asyncio.run(model(SimpleNamespace(body=read, headers=JSON)))
-        assert found.status_code == 200
-        assert json.loads(found.body) == ask(app, prefix, data).json
+        response = asyncio.run(model(SimpleNamespace(body=read, headers=JSON)))
+        assert response.status_code == 200
+        assert json.loads(response.body) == ask(app, prefix, data).json
 
 
 @pytest.mark.slow
 def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeypatch, tmp_path):
     app, follower = followed
-    before = ask(app, "/predict", {"text": "a gem"}).json
+    expected = ask(app, "/predict", {"text": "a gem"}).json
     promote(rivals.compose("promote", f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"))
     damaged = tmp_path / "model.skops"
     damaged.write_bytes(b"no zip file")
@@ -189,41 +196,43 @@ def test_a_model_that_does_not_load_leaves_the_old_one(rivals, followed, monkeyp
 
     choose = routes.choose_model
     monkeypatch.setattr(
-        routes, "choose_model", lambda *words: replace(choose(*words), path=damaged, digest="")
+        routes,
+        "choose_model",
+        lambda *arguments: replace(choose(*arguments), path=damaged, digest=""),
     )
     follower.refresh()
-    assert ask(app, "/predict", {"text": "a gem"}).json == before
+    assert ask(app, "/predict", {"text": "a gem"}).json == expected
     [problem] = ask(app, "/health/ready").json["problems"].values()
     assert "is not loaded" in problem
     assert count(app, "failed") == 1
     monkeypatch.undo()
     follower.refresh()
-    assert ask(app, "/predict", {"text": "a gem"}).json["model"] != before["model"]
+    assert ask(app, "/predict", {"text": "a gem"}).json["model"] != expected["model"]
 
 
 @pytest.mark.slow
 def test_a_share_of_requests_is_for_the_challenger(
     serve_here: Callable[..., App], model_files: dict[str, object]
 ) -> None:
-    words = [
+    overrides = [
         f"++routes.sentiment.challenger='{model_files['sharper']}'",
         "++routes.sentiment.share=0.3",
     ]
-    app, again = serve_here(*words), serve_here(*words)
-    asked = [{"text": "good film", "key": f"user {number}"} for number in range(400)]
-    models = [ask(app, "/predict", one).json["model"] for one in asked]
-    assert [ask(again, "/predict", one).json["model"] for one in asked[:50]] == models[:50]
+    app, restarted = serve_here(*overrides), serve_here(*overrides)
+    bodies = [{"text": "good film", "key": f"user {number}"} for number in range(400)]
+    models = [ask(app, "/predict", body).json["model"] for body in bodies]
+    assert [ask(restarted, "/predict", body).json["model"] for body in bodies[:50]] == models[:50]
     assert set(models) == {str(model_files["two"]), str(model_files["sharper"])}
     assert 0.2 < models.count(str(model_files["sharper"])) / 400 < 0.4  # 4 standard deviations
     # Without a key, the text decides.
     texts = [{"text": f"good film {number}"} for number in range(60)]
-    chosen = [ask(app, "/predict", one).json for one in texts]
-    assert len({one["model"] for one in chosen}) == 2
-    for one, answer in zip(texts, chosen, strict=True):
+    responses = [ask(app, "/predict", body).json for body in texts]
+    assert len({response["model"] for response in responses}) == 2
+    for body, answer in zip(texts, responses, strict=True):
         predictor = Predictor.load(
             next(p for p in model_files.values() if str(p) == answer["model"])
         )
-        assert answer["probability"] == predictor.predict_few([one["text"]])["probability"][0]
+        assert answer["probability"] == predictor.predict_few([body["text"]])["probability"][0]
     described = ask(app, "/models").json["models"][0]
     assert described["challenger"]["uri"] == str(model_files["sharper"])
     assert described["share"] == 0.3
@@ -253,14 +262,14 @@ def test_what_a_challenger_in_shadow_raises_is_logged(
 def test_a_challenger_in_shadow_is_counted_and_not_seen(
     serve_here: Callable[..., App], model_files: dict[str, object]
 ) -> None:
-    words = [
+    overrides = [
         f"++routes.sentiment.challenger='{model_files['sharper']}'",
         "++routes.sentiment.shadow=true",
     ]
-    app = serve_here(*words)
+    app = serve_here(*overrides)
     texts = ["good film", "bad", "dull bore"]
-    found = ask(app, "/predict", {"texts": texts}).json
-    assert found["model"] == str(model_files["two"])
+    response = ask(app, "/predict", {"texts": texts}).json
+    assert response["model"] == str(model_files["two"])
     app._pool.shutdown()  # the challenger predicts behind the response
     labels = [
         Predictor.load(model_files[name]).predict_few(texts)["prediction"]
@@ -273,7 +282,7 @@ def test_a_challenger_in_shadow_is_counted_and_not_seen(
 
 
 def test_a_challenger_has_the_labels_of_the_champion(serve_here, model_files):
-    words = [
+    overrides = [
         f"++routes.sentiment.challenger='{model_files['three']}'",
         "++routes.sentiment.share=0.3",
     ]
@@ -282,7 +291,7 @@ def test_a_challenger_has_the_labels_of_the_champion(serve_here, model_files):
         match=r"the labels of .*three\.skops differ .*two\.skops: it has 'billing', 'login' and "
         r"'other' more, and lacks 'negative' and 'positive'\.",
     ):
-        serve_here(*words)
+        serve_here(*overrides)
 
 
 class Connection:
@@ -305,7 +314,9 @@ def test_clients_that_make_no_progress_are_cut_off():
     clients, connections = SlowClients(10), [silent, idle, reading, stuck]
     for now in range(31):
         reading.unread, stuck.unread = 1000 - now, 1000
-        clients.close_stalled([one for one in connections if not one.is_cut], float(now))
+        clients.close_stalled(
+            [connection for connection in connections if not connection.is_cut], float(now)
+        )
         assert silent.is_cut == stuck.is_cut == (now >= 10)
     assert not idle.is_cut
     assert not reading.is_cut

@@ -29,10 +29,10 @@ needs_promtool = pytest.mark.skipif(
 
 def list_queries() -> list[str]:
     """Return all queries of rules and dashboard, with the variables of Grafana filled in."""
-    found = [rule["expr"] for rule in RULES]
-    found += [one["expr"] for panel in PANELS for one in panel["targets"]]
-    found += [one["expr"] for one in DASHBOARD["annotations"]["list"]]
-    return [re.sub(r"\$__rate_interval", "5m", one).replace("$route", ".*") for one in found]
+    queries = [rule["expr"] for rule in RULES]
+    queries += [target["expr"] for panel in PANELS for target in panel["targets"]]
+    queries += [annotation["expr"] for annotation in DASHBOARD["annotations"]["list"]]
+    return [re.sub(r"\$__rate_interval", "5m", query).replace("$route", ".*") for query in queries]
 
 
 @pytest.fixture
@@ -41,56 +41,58 @@ def metrics(serve_here: Any) -> dict[str, set[str]]:
     app = serve_here("drift.window=1")
     watch = DriftWatch(app.service.routes, app.service.loader, app._metrics, app.service.drift)
     watch.compare()
-    for one in ({"texts": ["good", None]}, {"text": "bad"}):
-        ask(app, "/predict", one)
+    for body in ({"texts": ["good", None]}, {"text": "bad"}):
+        ask(app, "/predict", body)
     families = list(text_string_to_metric_families(ask(app, "/metrics").body.decode()))
-    named = {one.name: set(one.labels) for family in families for one in family.samples}
+    labels_by_name = {
+        sample.name: set(sample.labels) for family in families for sample in family.samples
+    }
     # Of those that nothing has happened to yet, a scrape has the name alone.
-    counted = {f"{one.name}_total": set() for one in families if one.type == "counter"}
+    counted = {f"{family.name}_total": set() for family in families if family.type == "counter"}
     declared = {
-        f"{metric._name}{end}": set(metric._labelnames)
+        f"{metric._name}{suffix}": set(metric._labelnames)
         for metric in app._metrics._registry._collector_to_names
-        for end in ("", "_total")
+        for suffix in ("", "_total")
     }
     assert counted.keys() <= declared.keys()
-    return declared | named
+    return declared | labels_by_name
 
 
 def test_every_metric_of_rules_and_dashboard_is_in_metrics(metrics: dict[str, set[str]]) -> None:
     queries = list_queries()
     assert len(queries) > 25
-    seen = set()
+    used_names = set()
     for query in queries:
-        for name, given in re.findall(r"(sentiment_\w+)(\{[^}]*\})?", query):
+        for name, selector in re.findall(r"(sentiment_\w+)(\{[^}]*\})?", query):
             assert name in metrics, f"{name} in {query}"
-            labels = set(re.findall(r'(\w+)=~?"', given))
+            labels = set(re.findall(r'(\w+)=~?"', selector))
             assert labels <= metrics[name], f"{labels} of {name}"
-            seen.add(name)
-        grouped = [re.split(r", ?", one) for one in re.findall(r"by \(([^)]*)\)", query)]
-        known = set().union(*(metrics[name] for name in re.findall(r"sentiment_\w+", query)))
-        assert set(itertools.chain(*grouped)) <= known, query
+            used_names.add(name)
+        grouped = [re.split(r", ?", labels) for labels in re.findall(r"by \(([^)]*)\)", query)]
+        known_labels = set().union(*(metrics[name] for name in re.findall(r"sentiment_\w+", query)))
+        assert set(itertools.chain(*grouped)) <= known_labels, query
     families = {re.sub(r"_(bucket|sum|count|total|created)$", "", name) for name in metrics}
-    shown = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in seen}
-    assert families - shown <= {"sentiment_drift_texts"}, "no metric is looked at by nobody"
+    used_metrics = {re.sub(r"_(bucket|sum|count|total)$", "", name) for name in used_names}
+    assert families - used_metrics <= {"sentiment_drift_texts"}, "no metric is looked at by nobody"
 
 
 def test_the_dashboard_can_be_drawn() -> None:
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(ids) == len(set(ids))
-    places = set()
+    cells = set()
     for panel in DASHBOARD["panels"]:
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24
-        for x, y in itertools.product(range(place["w"]), range(place["h"])):
-            cell = place["x"] + x, place["y"] + y
-            assert cell not in places, f"{panel['title']} lies on another panel"
-            places.add(cell)
+        position = panel["gridPos"]
+        assert position["x"] + position["w"] <= 24
+        for x, y in itertools.product(range(position["w"]), range(position["h"])):
+            cell = position["x"] + x, position["y"] + y
+            assert cell not in cells, f"{panel['title']} lies on another panel"
+            cells.add(cell)
     for panel in PANELS:
         assert panel["description"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-        letters = [one["refId"] for one in panel["targets"]]
+        letters = [target["refId"] for target in panel["targets"]]
         assert letters == sorted(set(letters))
-    variables = [one["name"] for one in DASHBOARD["templating"]["list"]]
+    variables = [variable["name"] for variable in DASHBOARD["templating"]["list"]]
     assert variables == ["datasource", "route"]
 
 
@@ -104,16 +106,16 @@ def test_rules_say_what_to_do() -> None:
 @needs_promtool
 @pytest.mark.process
 def test_prometheus_fires_what_it_should(tmp_path: Path) -> None:
-    def run(*words: str) -> str:
+    def run(*arguments: str) -> str:
         done = subprocess.run(
-            ["promtool", *words], cwd=FOLDER, capture_output=True, text=True, check=False
+            ["promtool", *arguments], cwd=FOLDER, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     run("test", "rules", "alerts_test.yml")
     # All queries of the dashboard are ones to Prometheus.
-    rules = [{"record": f"q{n}", "expr": one} for n, one in enumerate(list_queries())]
+    rules = [{"record": f"q{n}", "expr": query} for n, query in enumerate(list_queries())]
     file = tmp_path / "queries.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
     assert f"{len(rules)} rules found" in run("check", "rules", str(file))

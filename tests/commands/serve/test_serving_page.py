@@ -64,19 +64,19 @@ def test_both_models_explain_a_text_and_nothing_is_counted(
 ) -> None:
     app = serve_here(*rival(model_files))
     text = "good film, not a dull bore"
-    found = ask(app, "/models/sentiment/explain", {"text": text}).json
+    explanations = ask(app, "/models/sentiment/explain", {"text": text}).json
     for role, name in (("champion", "two"), ("challenger", "sharper")):
         columns = PredictionColumns(probabilities="all")
         predictor = Predictor.load(model_files[name], columns=columns)
         row = {key: values[0] for key, values in predictor.predict_few([text]).items()}
-        shown = found[role]
-        assert shown["model"] == str(model_files[name])
-        assert [shown[key] for key in ("prediction", "probability")] == [*row.values()][:2]
-        assert shown["probabilities"] == {k: row[f"p:{k}"] for k in ("negative", "positive")}
-        why = explain_text(predictor._pipeline, text, label=shown["explained"])
-        assert "".join(word for word, _ in shown["words"]) == text
-        assert shown["words"] == [list(one) for one in why.words]
-        assert shown["terms"] == [list(one) for one in why.terms]
+        explanation = explanations[role]
+        assert explanation["model"] == str(model_files[name])
+        assert [explanation[key] for key in ("prediction", "probability")] == [*row.values()][:2]
+        assert explanation["probabilities"] == {k: row[f"p:{k}"] for k in ("negative", "positive")}
+        why = explain_text(predictor._pipeline, text, label=explanation["explained"])
+        assert "".join(word for word, _ in explanation["words"]) == text
+        assert explanation["words"] == [list(pair) for pair in why.words]
+        assert explanation["terms"] == [list(pair) for pair in why.terms]
     assert count_requests(app) == 0
     ask(app, "/predict", {"texts": ["good", "bad", None]})
     route = ask(app, "/models").json["models"][0]
@@ -166,22 +166,28 @@ def test_a_person_tries_both_models(
             page.evaluate(f"find('token').value = {token!r}; find('access').requestSubmit()")
             page.wait("!find('problem').hidden" if token == "wrong" else "routes.size === 3")
         assert read(page, "#counts dd")[0] == "3"
-        assert sum(int(one.split(": ")[1].split()[0]) for one in read(page, "#labels h3")) == 3
+        assert (
+            sum(int(heading.split(": ")[1].split()[0]) for heading in read(page, "#labels h3")) == 3
+        )
         page.wait("document.activeElement.id === 'text'")
         for key in "good":
             page.press(key)
         page.wait("!busy && document.querySelectorAll('article').length === 2")
         assert read(page, "article h2") == ["Champion", "Challenger"]
-        wanted = [Predictor.load(model_files[name]).predict_few(["good"]) for name in
-                  ("two", "sharper")]  # fmt: skip
-        assert read(page, ".answer strong") == [one["prediction"][0] for one in wanted]
-        assert read(page, ".answer span") == [f"{one['probability'][0]:.1%}".replace("%", " %")
-                                              for one in wanted]  # fmt: skip
+        expected = [
+            Predictor.load(model_files[name]).predict_few(["good"]) for name in ("two", "sharper")
+        ]
+        assert read(page, ".answer strong") == [
+            predictions["prediction"][0] for predictions in expected
+        ]
+        assert read(page, ".answer span") == [
+            f"{predictions['probability'][0]:.1%}".replace("%", " %") for predictions in expected
+        ]
         assert read(page, "article mark") == ["good", "good"]
         write(page, HOSTILE)
         assert read(page, ".words") == [html.unescape(HOSTILE)] * 2
-        for label, shown in LABELS.items():
-            assert page.evaluate(f"nameLabel({json.dumps(label)})") == shown
+        for label, displayed in LABELS.items():
+            assert page.evaluate(f"nameLabel({json.dumps(label)})") == displayed
         assert page.evaluate("document.title") == "Try the model"
         assert page.evaluate("document.querySelectorAll('.words img, .words script').length") == 0
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")

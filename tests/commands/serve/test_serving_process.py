@@ -27,13 +27,13 @@ TOKEN = "a-token-of-the-tests"
 HEADERS = {"content-type": "application/json", "authorization": f"Bearer {TOKEN}"}
 
 
-def start(starter: Starter, folder: Path, *words: str) -> tuple[Started, int]:
+def start(starter: Starter, folder: Path, *overrides: str) -> tuple[Started, int]:
     """Return a server that is ready, and its port."""
-    process = starter.start(folder, "serve", "server.port=0", "tracking=off", *words)
+    process = starter.start(folder, "serve", "server.port=0", "tracking=off", *overrides)
     process.wait_for_output("serving  http")
-    found = re.search(r"serving  http://127\.0\.0\.1:(\d+)", process.stdout)
-    assert found
-    return process, int(found[1])
+    match = re.search(r"serving  http://127\.0\.0\.1:(\d+)", process.stdout)
+    assert match
+    return process, int(match[1])
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +52,9 @@ def server(
     """A server of two workers, which ends well."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "tokens").write_text(f"{TOKEN}\n")
-    words = [f"model={model_files['two']}", "server.workers=2", "server.timeout=2"]
-    words += ["server.tokens_file=tokens", f"log.folder={log}"]
-    process, port = start(starter, folder, *words)
+    overrides = [f"model={model_files['two']}", "server.workers=2", "server.timeout=2"]
+    overrides += ["server.tokens_file=tokens", f"log.folder={log}"]
+    process, port = start(starter, folder, *overrides)
     yield process, port
     os.kill(process.pid, signal.SIGTERM)
     done = process.wait()
@@ -82,10 +82,10 @@ def list_workers(process: Started) -> list[int]:
 
 def test_answers_over_a_socket(server, model_files):
     _, port = server
-    wanted = Predictor.load(model_files["two"]).predict_few(["good film"])
+    expected = Predictor.load(model_files["two"]).predict_few(["good film"])
     status, body = ask(port, "/predict", {"text": "good film"})
     assert status == 200
-    assert json.loads(body)["probability"] == wanted["probability"][0]
+    assert json.loads(body)["probability"] == expected["probability"][0]
     assert ask(port, "/health/ready")[0] == 200
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("POST", "/predict", "{}", {"content-type": "application/json"})
@@ -104,12 +104,12 @@ def test_connections_are_kept(server):
 
 def test_connections_are_spread_over_workers(server):
     process, port = server
-    seen: set[int] = set()
+    workers_seen: set[int] = set()
 
     def have_all_answered() -> bool:
         # A worker that replaces a killed one takes its time to listen.
-        seen.add(json.loads(ask(port, "/version")[1])["worker"])
-        return seen >= set(list_workers(process))
+        workers_seen.add(json.loads(ask(port, "/version")[1])["worker"])
+        return workers_seen >= set(list_workers(process))
 
     process.wait_until(have_all_answered)
     assert len(list_workers(process)) == 2
@@ -121,16 +121,20 @@ def test_a_killed_worker_is_replaced_and_its_counts_stay(server):
     def count_requests() -> float:
         line = 'sentiment_requests_total{route="sentiment",status="422"} '
         text = ask(port, "/metrics")[1].decode()
-        return next(float(one[len(line) :]) for one in text.splitlines() if one.startswith(line))
+        return next(
+            float(metric_line[len(line) :])
+            for metric_line in text.splitlines()
+            if metric_line.startswith(line)
+        )
 
     for _ in range(10):
         assert ask(port, "/predict", {"text": None})[0] == 422
-    before, workers = count_requests(), list_workers(process)
-    assert before >= 10
+    count_before, workers = count_requests(), list_workers(process)
+    assert count_before >= 10
     assert len(workers) == 2
     os.kill(workers[0], signal.SIGKILL)
     process.wait_until(lambda: len(set(list_workers(process)) - {workers[0]}) == 2)
-    assert count_requests() == before
+    assert count_requests() == count_before
     assert ask(port, "/predict", {"text": "good"})[0] == 200
 
 
@@ -154,28 +158,28 @@ def test_a_kill_loses_no_answer_that_was_written(server, log):
 
     ids: list[str] = []
     ask_until(lambda: len(list(folder.glob("_*"))) == 2 and len(list_ids()) > 20)
-    journals, killed, before = list(folder.glob("_*")), list_workers(process), list_ids()
+    journals, killed, ids_before = list(folder.glob("_*")), list_workers(process), list_ids()
     for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    assert before <= list_ids()
+    assert ids_before <= list_ids()
     process.wait_until(lambda: not any(journal.exists() for journal in journals))
-    assert before <= {*pd.read_parquet(folder)["id"]}
+    assert ids_before <= {*pd.read_parquet(folder)["id"]}
     process.wait_until(lambda: len({*list_workers(process)} - {*killed}) == 2)
-    asked = len(ids)
-    ask_until(lambda: len(ids) > asked + 20)
-    process.wait_until(lambda: {*ids[asked:]} <= list_ids())
+    id_count = len(ids)
+    ask_until(lambda: len(ids) > id_count + 20)
+    process.wait_until(lambda: {*ids[id_count:]} <= list_ids())
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "data",
     [b"", b"POST /predict HTTP/1.1\r\nhost: x\r\n", b"POST /pre"],
     ids=["", "headers", "path"],
 )
-def test_a_client_that_sends_no_whole_request_is_cut_off(server, sent):
+def test_a_client_that_sends_no_whole_request_is_cut_off(server, data):
     _, port = server
     begun = time.monotonic()  # before the server can begin to count
     with socket.create_connection(("127.0.0.1", port), timeout=60) as slow:
-        slow.sendall(sent)
+        slow.sendall(data)
         try:
             received = slow.recv(1000)
         except ConnectionResetError:
@@ -184,22 +188,22 @@ def test_a_client_that_sends_no_whole_request_is_cut_off(server, sent):
         assert time.monotonic() - begun >= 1  # it had its time
 
 
-def read_all(port: int, sent: bytes) -> bytes:
+def read_all(port: int, data: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
-        client.sendall(sent)
+        client.sendall(data)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def make_head(body: bytes, more: bytes = b"") -> bytes:
+def make_head(body: bytes, headers: bytes = b"") -> bytes:
     """Return the head of a request to predict the texts of a body."""
     return (
         b"POST /predict HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        b"%scontent-length: %d\r\n\r\n" % (more, len(body))
+        b"%scontent-length: %d\r\n\r\n" % (headers, len(body))
     )
 
 
 @pytest.mark.parametrize(
-    ("sent", "status", "message"),
+    ("data", "status", "message"),
     [
         (b"GET / HTTP/1.1\r\n" + b"x-one: of many\r\n" * 6000, 431, "more than 65,536 bytes"),
         (
@@ -211,8 +215,8 @@ def make_head(body: bytes, more: bytes = b"") -> bytes:
     ],
     ids=["many", "long", "none"],
 )
-def test_headers_are_limited(server, sent, status, message):
-    head, _, body = read_all(server[1], sent).partition(b"\r\n\r\n")
+def test_headers_are_limited(server, data, status, message):
+    head, _, body = read_all(server[1], data).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 %d " % status)
     assert message in json.loads(body)["error"]
 
@@ -220,15 +224,19 @@ def test_headers_are_limited(server, sent, status, message):
 def test_requests_sent_together_are_answered_in_order(server):
     requests = [b"HEAD /version", b"GET /health/live", b"HEAD /health/ready", b"GET /nothing"]
     token = b"host: x\r\nauthorization: Bearer %s\r\n" % TOKEN.encode()
-    *sent, last = [b"%s HTTP/1.1\r\n%s" % (one, token) for one in requests]
-    received = read_all(server[1], b"\r\n".join([*sent, last + b"connection: close\r\n\r\n"]))
+    *first_requests, last_request = [
+        b"%s HTTP/1.1\r\n%s" % (request, token) for request in requests
+    ]
+    received = read_all(
+        server[1], b"\r\n".join([*first_requests, last_request + b"connection: close\r\n\r\n"])
+    )
     assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"200", b"200", b"200", b"404"]
     assert received.count(b'{"status":"alive"}') == 1
 
 
 def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, tmp_path):
-    words = [f"model={model_files['two']}", "server.drain=60", "log.folder=log"]
-    process, port = start(starter, tmp_path, *words)
+    overrides = [f"model={model_files['two']}", "server.drain=60", "log.folder=log"]
+    process, port = start(starter, tmp_path, *overrides)
     body = json.dumps({"texts": ["good film"] * 200}).encode()
     head = make_head(body)
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
@@ -250,29 +258,29 @@ def test_a_request_that_was_begun_is_finished_at_the_end(starter, model_files, t
     file.close()
     assert process.wait().returncode == 0
     ids = pd.read_parquet(tmp_path / "log/predictions")["id"]
-    assert {f"{name}-{place}" for place in range(3000)} <= {*ids}
+    assert {f"{name}-{position}" for position in range(3000)} <= {*ids}
     assert len(ids) == ids.nunique() == 3201
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_kept_connection_is_closed_with_an_answer(starter, model_files, tmp_path, workers):
     """A client that reuses a connection loses no request, since a response announces the end."""
-    words = [f"model={model_files['two']}", f"server.workers={workers}"]
-    process, port = start(starter, tmp_path, *words)
+    overrides = [f"model={model_files['two']}", f"server.workers={workers}"]
+    process, port = start(starter, tmp_path, *overrides)
     begun, ended = set[int](), list[object]()
 
     def ask_until_the_end(number: int) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        last = None
+        connection_header = None
         try:
-            while last != "close":
+            while connection_header != "close":
                 connection.request("POST", "/predict", b'{"text": "good"}', HEADERS)
                 response = connection.getresponse()
                 assert response.read().startswith(b'{"prediction":')
-                last = response.getheader("connection")
+                connection_header = response.getheader("connection")
                 begun.add(number)
                 time.sleep(number % 4 / 100)
-            ended.append(last)
+            ended.append(connection_header)
         except Exception as error:
             ended.append(error)
         connection.close()
@@ -280,13 +288,13 @@ def test_a_kept_connection_is_closed_with_an_answer(starter, model_files, tmp_pa
     clients = [
         threading.Thread(target=ask_until_the_end, args=(k,), daemon=True) for k in range(16)
     ]
-    for one in clients:
-        one.start()
+    for client in clients:
+        client.start()
     process.wait_until(lambda: len(begun) == 16)  # the workers have accepted all of them
     assert not ended
     os.kill(process.pid, signal.SIGTERM)
-    for one in clients:
-        one.join(60)
+    for client in clients:
+        client.join(60)
     assert process.wait().returncode == 0
     assert ended == ["close"] * 16
     assert "Traceback" not in process.stderr
@@ -297,8 +305,8 @@ def test_a_signal_to_all_processes_finishes_requests_in_progress(
     starter, model_files, tmp_path, number
 ):
     """Ctrl-C and systemd signal each process, and the parent passes the signal on."""
-    words = [f"model={model_files['two']}", "server.workers=2", "server.drain=60"]
-    process, port = start(starter, tmp_path, *words)
+    overrides = [f"model={model_files['two']}", "server.workers=2", "server.drain=60"]
+    process, port = start(starter, tmp_path, *overrides)
     body = json.dumps({"texts": ["good film"] * 200}).encode()
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
         begun.sendall(make_head(body, b"expect: 100-continue\r\n"))
@@ -316,21 +324,23 @@ def test_a_signal_to_all_processes_finishes_requests_in_progress(
 
 def test_a_worker_keeps_no_socket_of_another_open(starter, model_files, tmp_path):
     """A copy in a worker that finishes its requests would accept connections for nobody."""
-    words = [f"model={model_files['two']}", "server.workers=2"]
-    process, _ = start(starter, tmp_path, *words)
+    overrides = [f"model={model_files['two']}", "server.workers=2"]
+    process, _ = start(starter, tmp_path, *overrides)
     workers = psutil.Process(process.pid).children
-    process.wait_until(lambda: [_count_listening(one) for one in workers()] == [1, 1])
+    process.wait_until(lambda: [_count_listening(worker) for worker in workers()] == [1, 1])
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait().returncode == 0
 
 
 def _count_listening(process: psutil.Process) -> int:
-    return [one.status for one in process.net_connections("tcp")].count(psutil.CONN_LISTEN)
+    return [connection.status for connection in process.net_connections("tcp")].count(
+        psutil.CONN_LISTEN
+    )
 
 
 def test_a_second_signal_ends_all_workers_at_once(starter, model_files, tmp_path):
-    words = [f"model={model_files['two']}", "server.workers=2", "server.drain=600"]
-    process, port = start(starter, tmp_path, *words, "server.timeout=600")
+    overrides = [f"model={model_files['two']}", "server.workers=2", "server.drain=600"]
+    process, port = start(starter, tmp_path, *overrides, "server.timeout=600")
     with socket.create_connection(("127.0.0.1", port), timeout=60) as begun:
         begun.sendall(make_head(b"{}", b"expect: 100-continue\r\n"))
         assert begun.recv(100).startswith(b"HTTP/1.1 100 ")
@@ -343,8 +353,8 @@ def test_a_second_signal_ends_all_workers_at_once(starter, model_files, tmp_path
 
 
 def _is_refused(port: int) -> bool:
-    with socket.socket() as other:
-        return other.connect_ex(("127.0.0.1", port)) != 0
+    with socket.socket() as other_socket:
+        return other_socket.connect_ex(("127.0.0.1", port)) != 0
 
 
 @pytest.fixture(scope="module")
@@ -354,10 +364,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         pytest.skip("makes a certificate with openssl")
     folder = tmp_path_factory.mktemp("tls")
     files = folder / "cert.pem", folder / "key.pem"
-    words = ["-keyout", str(files[1]), "-out", str(files[0]), "-subj", "/CN=127.0.0.1"]
-    words += ["-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
+    arguments = ["-keyout", str(files[1]), "-out", str(files[0]), "-subj", "/CN=127.0.0.1"]
+    arguments += ["-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *words],
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *arguments],
         check=True, capture_output=True,
     )  # fmt: skip
     return files
@@ -365,10 +375,10 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_requests_are_encrypted(starter, model_files, certificate, tmp_path, workers):
-    words = [f"model={model_files['two']}", f"server.workers={workers}"]
-    words += [f"server.certfile={certificate[0]}", f"server.keyfile={certificate[1]}"]
-    words += ["server.timeout=2"]
-    process = starter.start(tmp_path, "serve", "server.port=0", "tracking=off", *words)
+    overrides = [f"model={model_files['two']}", f"server.workers={workers}"]
+    overrides += [f"server.certfile={certificate[0]}", f"server.keyfile={certificate[1]}"]
+    overrides += ["server.timeout=2"]
+    process = starter.start(tmp_path, "serve", "server.port=0", "tracking=off", *overrides)
     process.wait_for_output("serving  https")
     port = int(process.stdout.split("serving  https://127.0.0.1:")[1].split()[0])
     trusted = ssl.create_default_context(cafile=certificate[0])

@@ -27,14 +27,14 @@ def app(model_files):
     from sentiment.commands.serve.job import prepare
     from sentiment.commands.serve.metrics import Metrics
 
-    words = [
+    overrides = [
         f"deploy.run='{model_files['two']}'",
         "server.port=0", "tracking=off", "deploy.max_chars=4000",
         f"++routes.topics.model='{model_files['three']}'",
         f"++routes.tags.model='{model_files['sets']}'",
         "server.max_texts=50", "server.max_body=100000", "server.timeout=0.05",
     ]  # fmt: skip
-    service = prepare(compose("serve", words))
+    service = prepare(compose("serve", overrides))
     yield App(service.routes, service.settings, Metrics(), [])
     service.close()
 
@@ -49,19 +49,19 @@ def predictions_of(path: Path, texts: list[str], **columns: object) -> list[dict
     [("/predict", "two"), ("/models/topics/predict", "three"), ("/models/tags/predict", "sets")],
 )
 def test_answers_are_those_of_predict(app, model_files, path, model):
-    found = ask(app, path, {"texts": TEXTS}).json
-    assert found["predictions"] == predictions_of(model_files[model], TEXTS)
-    assert found["model"] == str(model_files[model])
-    for text, wanted in zip(TEXTS, found["predictions"], strict=True):
-        one = ask(app, path, {"text": text})
-        assert one.json == wanted | {"model": str(model_files[model])}
-        assert int(one.headers["content-length"]) == len(one.body)
+    response = ask(app, path, {"texts": TEXTS}).json
+    assert response["predictions"] == predictions_of(model_files[model], TEXTS)
+    assert response["model"] == str(model_files[model])
+    for text, expected in zip(TEXTS, response["predictions"], strict=True):
+        single = ask(app, path, {"text": text})
+        assert single.json == expected | {"model": str(model_files[model])}
+        assert int(single.headers["content-length"]) == len(single.body)
 
 
 def test_options_of_a_request(app, model_files):
-    whole = ask(app, "/predict", {"texts": TEXTS, "probabilities": True, "explain": True}).json
-    wanted = predictions_of(model_files["two"], TEXTS, probabilities="all", explain=True)
-    assert whole["predictions"] == wanted
+    response = ask(app, "/predict", {"texts": TEXTS, "probabilities": True, "explain": True}).json
+    expected = predictions_of(model_files["two"], TEXTS, probabilities="all", explain=True)
+    assert response["predictions"] == expected
     sure = ask(app, "/predict", {"text": "good", "threshold": 0.99}).json
     assert sure["prediction"] == "negative"
     assert sure["probability"] == 1 - predictions_of(model_files["two"], ["good"])[0]["probability"]
@@ -76,28 +76,38 @@ def test_options_of_a_request(app, model_files):
 
 def test_texts_that_predict_rejects_have_its_reasons(app, model_files, tmp_path):
     values = ["good", None, "y" * 4001, ["a"], 7, True, {"a": 1}]
-    found = ask(app, "/predict", {"texts": values}).json["predictions"]
+    predictions = ask(app, "/predict", {"texts": values}).json["predictions"]
     lines = "".join(json.dumps({"text": value}) + "\n" for value in values)
     (tmp_path / "rows.jsonl").write_text(lines)
-    words = [f"input={tmp_path}/rows.jsonl", f"deploy.run='{model_files['two']}'", "tracking=off"]
-    result = predict(compose("predict", [*words, "deploy.max_chars=4000"]))
+    overrides = [
+        f"input={tmp_path}/rows.jsonl",
+        f"deploy.run='{model_files['two']}'",
+        "tracking=off",
+    ]
+    result = predict(compose("predict", [*overrides, "deploy.max_chars=4000"]))
     rejected = pd.read_csv(result.rejected).set_index("row")["reason"].to_dict()
-    assert {n: one["error"] for n, one in enumerate(found, 1) if "error" in one} == rejected
+    assert {
+        n: prediction["error"]
+        for n, prediction in enumerate(predictions, 1)
+        if "error" in prediction
+    } == rejected
     assert set(rejected) == {2, 3, 4, 7}
     answered = [json.loads(line) for line in Path(result.output).read_text().splitlines()]
-    kept = [one for one in found if "error" not in one]
-    assert [one["probability"] for one in kept] == [one["probability"] for one in answered]
+    predicted = [prediction for prediction in predictions if "error" not in prediction]
+    assert [prediction["probability"] for prediction in predicted] == [
+        one["probability"] for one in answered
+    ]
     alone = ask(app, "/predict", {"text": None})
     assert (alone.status, alone.json["error"]) == (422, "no text")
     none = ask(app, "/predict", {"texts": [None, None]})
     assert none.status == 422
     half = ask(app, "/predict", b'{"texts": ["good", "\\ud800"]}').json["predictions"]
     assert half[1] == {"error": "half a surrogate pair, which is not a character"}
-    assert half[0]["prediction"] == found[0]["prediction"]
+    assert half[0]["prediction"] == predictions[0]["prediction"]
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "words"),
+    ("body", "status", "problem"),
     [
         (b"", 400, "the body is not JSON"),
         (b'{"text": ', 400, "the body is not JSON"),
@@ -114,10 +124,10 @@ def test_texts_that_predict_rejects_have_its_reasons(app, model_files, tmp_path)
         ({"text": "a" * 100_001}, 413, "expected at most 100,000 (server.max_body)"),
     ],
 )
-def test_bodies_that_are_not_answered(app, body, status, words):
-    found = ask(app, "/predict", body)
-    assert found.status == status
-    assert words in found.json["error"]
+def test_bodies_that_are_not_answered(app, body, status, problem):
+    response = ask(app, "/predict", body)
+    assert response.status == status
+    assert problem in response.json["error"]
 
 
 def test_other_requests_that_are_not_answered(app):
@@ -138,8 +148,8 @@ def test_other_requests_that_are_not_answered(app):
     assert (declared.status, declared.headers["x-limit"]) == (413, "100000")
     slow = ask(app, "/predict", parts=[b'{"te', None])
     assert (slow.status, slow.headers["connection"]) == (408, "close")
-    parts = ask(app, "/predict", parts=[b"a" * 60_000, b"a" * 60_000, b""])
-    assert parts.status == 413
+    response = ask(app, "/predict", parts=[b"a" * 60_000, b"a" * 60_000, b""])
+    assert response.status == 413
 
 
 def test_a_body_may_come_in_parts(app):
@@ -178,9 +188,9 @@ JSON_VALUES = st.recursive(
     ),
 )
 def test_no_body_is_an_error_of_the_server(app, body, path):
-    found = ask(app, path, body if isinstance(body, bytes) else json.dumps(body).encode())
-    assert found.status in (200, 400, 413, 422)
-    assert found.status == 200 or "error" in found.json or "predictions" in found.json
+    response = ask(app, path, body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert response.status in (200, 400, 413, 422)
+    assert response.status == 200 or "error" in response.json or "predictions" in response.json
     assert app._body_bytes == 0
 
 
@@ -189,13 +199,13 @@ def test_no_body_is_an_error_of_the_server(app, body, path):
     data=st.binary(max_size=200)
     | st.text("ab,\"\n;{}:\\'", max_size=200).map(str.encode)
     | st.lists(JSON_VALUES, max_size=5).map(
-        lambda rows: "".join(f"{json.dumps({'text': one})}\n" for one in rows).encode()
+        lambda rows: "".join(f"{json.dumps({'text': text})}\n" for text in rows).encode()
     ),
     kind=st.sampled_from(["text/csv", "application/x-ndjson"]),
 )
 def test_no_file_is_an_error_of_the_server(app, data, kind):
-    found = ask(app, "/predict", data, headers={"content-type": kind})
-    assert found.status in (200, 422)
+    response = ask(app, "/predict", data, headers={"content-type": kind})
+    assert response.status in (200, 422)
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
@@ -206,42 +216,42 @@ def test_a_file_is_answered_as_predict_writes_it(app, model_files, tmp_path, kin
         frame.to_csv(path, index=False)
     else:
         frame.to_json(path, orient="records", lines=True)
-    words = [
+    overrides = [
         f"input={path}",
         f"deploy.run='{model_files['two']}'",
         "tracking=off",
         "text_column=body",
     ]
-    result = predict(compose("predict", words))
+    result = predict(compose("predict", overrides))
     data = path.read_bytes()
     types = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
-    found = ask(
+    response = ask(
         app, "/predict?text_column=body", headers={"content-type": types[kind]},
         parts=[data[k : k + 1000] for k in range(0, len(data), 1000)],
     )  # fmt: skip
-    assert found.status == 200
-    assert found.body == Path(result.output).read_bytes()
-    assert (found.headers["x-rows-read"], found.headers["x-rows-rejected"]) == ("300", "0")
-    assert found.headers["x-model"] == str(model_files["two"])
+    assert response.status == 200
+    assert response.body == Path(result.output).read_bytes()
+    assert (response.headers["x-rows-read"], response.headers["x-rows-rejected"]) == ("300", "0")
+    assert response.headers["x-model"] == str(model_files["two"])
 
 
 def test_rows_of_a_file_that_are_rejected_are_named(app, model_files):
     lines = b'{"text": "good"}\n{"text": null}\nno\n{"text": "bad"}\n'
-    found = ask(app, "/predict", lines, headers={"content-type": "application/jsonl"})
-    rows = [json.loads(line) for line in found.body.splitlines()]
-    wanted = predictions_of(model_files["two"], ["good", "bad"])
-    assert rows[:2] == [{"text": "good"} | wanted[0], {"text": "bad"} | wanted[1]]
+    response = ask(app, "/predict", lines, headers={"content-type": "application/jsonl"})
+    rows = [json.loads(line) for line in response.body.splitlines()]
+    expected = predictions_of(model_files["two"], ["good", "bad"])
+    assert rows[:2] == [{"text": "good"} | expected[0], {"text": "bad"} | expected[1]]
     assert rows[2] == {"row": 2, "line": 2, "error": "no text"}
     assert rows[3]["row"] == 3
     table = b"text,n\ngood,1\nbad\n"
-    found = ask(app, "/predict?probabilities=true", table, headers={"content-type": "text/csv"})
-    assert found.body.splitlines()[0] == b"text,n,prediction,probability,p:negative,p:positive"
-    [rejected] = json.loads(found.headers["x-rejected-rows"])
-    assert (rejected["row"], found.headers["x-rows-rejected"]) == (2, "1")
+    response = ask(app, "/predict?probabilities=true", table, headers={"content-type": "text/csv"})
+    assert response.body.splitlines()[0] == b"text,n,prediction,probability,p:negative,p:positive"
+    [rejected] = json.loads(response.headers["x-rejected-rows"])
+    assert (rejected["row"], response.headers["x-rows-rejected"]) == (2, "1")
 
 
 @pytest.mark.parametrize(
-    ("query", "data", "words"),
+    ("query", "data", "problem"),
     [
         ("?colour=red", b"text\na\n", "there is no option 'colour'"),
         ("?explain=maybe", b"text\na\n", "explain is 'maybe'"),
@@ -251,10 +261,10 @@ def test_rows_of_a_file_that_are_rejected_are_named(app, model_files):
         ("", b"prediction,text\na,b\n", "already has a column 'prediction'"),
     ],
 )
-def test_files_that_are_not_answered(app, query, data, words):
-    found = ask(app, f"/predict{query}", data, headers={"content-type": "text/csv"})
-    assert found.status == 422
-    assert words in found.json["error"]
+def test_files_that_are_not_answered(app, query, data, problem):
+    response = ask(app, f"/predict{query}", data, headers={"content-type": "text/csv"})
+    assert response.status == 422
+    assert problem in response.json["error"]
 
 
 def test_a_file_larger_than_its_limit_or_that_stops_is_not_answered(serve_here):
@@ -277,33 +287,40 @@ def test_a_file_larger_than_its_limit_or_that_stops_is_not_answered(serve_here):
     ],
 )
 def test_bodies_of_mlflow(app, model_files, body):
-    labels = [one["prediction"] for one in predictions_of(model_files["two"], ["good film", "bad"])]
+    labels = [
+        prediction["prediction"]
+        for prediction in predictions_of(model_files["two"], ["good film", "bad"])
+    ]
     assert ask(app, "/invocations", body).json == {"predictions": labels}
-    whole = ask(app, "/invocations", body | {"params": {"probabilities": "all"}}).json
-    wanted = predictions_of(model_files["two"], ["good film", "bad"], probabilities="all")
-    assert whole == {"predictions": wanted}
+    response = ask(app, "/invocations", body | {"params": {"probabilities": "all"}}).json
+    expected = predictions_of(model_files["two"], ["good film", "bad"], probabilities="all")
+    assert response == {"predictions": expected}
 
 
 def test_parameters_and_tables_of_mlflow(app, model_files):
     """They are those of the models that `mlflow models serve` serves."""
     texts = ["good film", "bad"]
-    labels = [one["prediction"] for one in predictions_of(model_files["two"], texts)]
+    labels = [prediction["prediction"] for prediction in predictions_of(model_files["two"], texts)]
     table = b"text,n\ngood film,1\nbad,2\n"
     csv = {"content-type": "text/csv"}
     assert ask(app, "/invocations", table, headers=csv).json == {"predictions": labels}
-    wanted = {"none": {"top_k": 2}, "top": {}}
-    for probabilities, columns in wanted.items():
+    params_by_name = {"none": {"top_k": 2}, "top": {}}
+    for probabilities, columns in params_by_name.items():
         params = {"probabilities": probabilities, **columns, "unknown": 1}
-        found = ask(app, "/invocations", {"inputs": texts, "params": params}).json["predictions"]
-        assert found == predictions_of(model_files["two"], texts, **columns)
+        predictions = ask(app, "/invocations", {"inputs": texts, "params": params}).json[
+            "predictions"
+        ]
+        assert predictions == predictions_of(model_files["two"], texts, **columns)
     for threshold, label in (("0.0001", "positive"), (0.9999, "negative")):
         params = {"threshold": threshold}
-        found = ask(app, "/invocations", {"inputs": texts, "params": params}).json["predictions"]
-        assert found == [label, label]
+        predictions = ask(app, "/invocations", {"inputs": texts, "params": params}).json[
+            "predictions"
+        ]
+        assert predictions == [label, label]
 
 
 @pytest.mark.parametrize(
-    ("data", "kind", "status", "words"),
+    ("data", "kind", "status", "problem"),
     [
         ({"inputs": ["a"], "params": {"probabilities": True}}, "json", 400, "none, top or all"),
         ({"inputs": ["a"], "params": {"top_k": 0}}, "json", 400, "top_k is 0"),
@@ -319,40 +336,40 @@ def test_parameters_and_tables_of_mlflow(app, model_files):
         (b"n\n1\n", "csv", 400, "no row has a column 'text'"),
     ],
 )
-def test_what_mlflow_would_not_take(app, data, kind, status, words):
+def test_what_mlflow_would_not_take(app, data, kind, status, problem):
     kinds = {"json": "application/json", "csv": "text/csv"}
-    found = ask(app, "/invocations", data, headers={"content-type": kinds[kind]})
-    assert found.status == status
-    assert words in str(found.json)
+    response = ask(app, "/invocations", data, headers={"content-type": kinds[kind]})
+    assert response.status == status
+    assert problem in str(response.json)
 
 
 def test_places_and_options_that_are_not_there(app):
     assert ask(app, "/feedbacks", {"text": "a"}).status == 404
     assert ask(app, "/predict/", {"text": "a"}).status == 404
     assert ask(app, "/models", {"text": "a"}).status == 405
-    found = ask(app, "/predict?threshold=0.9", {"text": "a"})
-    assert found.status == 422
-    assert "in the body" in found.json["error"]
+    response = ask(app, "/predict?threshold=0.9", {"text": "a"})
+    assert response.status == 422
+    assert "in the body" in response.json["error"]
     wrong = ask(app, "/invocations", b"a=b", headers={"content-type": "application/x-ndjson"})
     assert wrong.status == 415
     assert "expected one of application/json, text/csv." in wrong.json["error"]
 
 
 def test_a_row_of_mlflow_that_is_rejected_fails_the_request(app):
-    found = ask(app, "/invocations", {"inputs": ["good", None]})
-    assert found.status == 422
-    assert "row 2 is rejected: no text" in found.json["error"]
+    response = ask(app, "/invocations", {"inputs": ["good", None]})
+    assert response.status == 422
+    assert "row 2 is rejected: no text" in response.json["error"]
     assert ask(app, "/invocations", {"inputs": 3}).status == 400
     assert ask(app, "/invocations", {"rows": []}).status == 400
 
 
 def test_pages_about_the_server(app, model_files):
     models = ask(app, "/models").json["models"]
-    assert [one["name"] for one in models] == ["sentiment", "topics", "tags"]
+    assert [route["name"] for route in models] == ["sentiment", "topics", "tags"]
     assert models[1]["champion"]["labels"] == ["billing", "login", "other"]
-    ready = ask(app, "/health/ready").json
-    assert ready["models"]["sentiment"] == str(model_files["two"])
-    assert ready["problems"] == {}
+    readiness = ask(app, "/health/ready").json
+    assert readiness["models"]["sentiment"] == str(model_files["two"])
+    assert readiness["problems"] == {}
     assert ask(app, "/health/live").json == {"status": "alive"}
     assert set(ask(app, "/version").json) == {"version", "models", "worker"}
     document = ask(app, "/openapi.json").json
@@ -401,13 +418,13 @@ def test_tokens(serve_here, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "problem"),
     [("", "holds no token"), ("short\n", "can be guessed"), ("\u00ff" * 20, "is not in UTF-8")],
 )
-def test_tokens_that_are_not_accepted(serve_here, tmp_path, content, words):
+def test_tokens_that_are_not_accepted(serve_here, tmp_path, content, problem):
     path = tmp_path / "tokens"
     path.write_bytes(content.encode("latin-1"))
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigError, match=problem):
         serve_here(f"server.tokens_file={path}")
     with pytest.raises(InputNotFoundError, match="a token on each line"):
         serve_here(f"server.tokens_file={path}.txt")
@@ -432,7 +449,7 @@ def test_a_port_that_is_taken(serve_here):
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("overrides", "problem"),
     [
         (["++routes.topics.share=0.1"], r"routes\.topics\.model has no value"),
         (["++routes.topics.modell=best"], r"no setting 'routes\.topics\.modell'"),
@@ -442,9 +459,9 @@ def test_a_port_that_is_taken(serve_here):
         (["++routes.sentiment.challenger=best", "++routes.sentiment.share=2"], "from 0 to 1"),
     ],
 )
-def test_mistakes_in_routes(words, problem):
+def test_mistakes_in_routes(overrides, problem):
     with pytest.raises(ConfigError, match=problem):
-        compose("serve", words)
+        compose("serve", overrides)
 
 
 def test_words_of_the_command_line():

@@ -18,14 +18,14 @@ def operations(model_files):
     from sentiment.commands.serve.metrics import Metrics
     from sentiment.config import compose
 
-    words = [
+    overrides = [
         f"deploy.run='{model_files['two']}'", f"++routes.topics.model='{model_files['three']}'",
         "server.port=0", "tracking=off", "server.max_texts=50", "server.max_body=100000",
     ]  # fmt: skip
-    service = prepare(compose("serve", words))
+    service = prepare(compose("serve", overrides))
     app = App(service.routes, service.settings, Metrics(), [])
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
-    yield [found.ok() for found in schema.get_all_operations()]
+    yield [operation.ok() for operation in schema.get_all_operations()]
     service.close()
 
 

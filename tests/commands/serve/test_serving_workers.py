@@ -22,7 +22,7 @@ def test_sigterm_ends_a_pause() -> None:
     """Workers that fail at once do not keep their parent from ending."""
     pid = os.fork()
     if not pid:
-        workers = Workers(1, lambda place, parent: os._exit(1), lambda _: None, lambda: None)
+        workers = Workers(1, lambda index, parent: os._exit(1), lambda _: None, lambda: None)
         workers._failures = 5000  # the next pause takes 30 seconds
         workers.run()
         os._exit(0)
@@ -36,8 +36,8 @@ def test_sigterm_ends_a_pause() -> None:
 @pytest.mark.process
 def test_a_worker_that_starts_after_the_signal_does_not_listen_again() -> None:
     """The parent has shut the sockets down; connections would wait for nobody."""
-    listening, other = open_sockets("127.0.0.1", 0, 2)
-    other.close()
+    listening, second_socket = open_sockets("127.0.0.1", 0, 2)
+    second_socket.close()
     address = listening.getsockname()
     listening.shutdown(socket.SHUT_RDWR)
     settings = SimpleNamespace(timeout=1.0, drain=1.0, certfile=None, keyfile=None)

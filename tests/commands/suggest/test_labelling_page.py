@@ -52,20 +52,20 @@ class Browser:
     ) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            sent = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+            data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
             kind = {"Content-Type": "application/json"} if body is not None else {}
-            named = {key.replace("_", "-"): value for key, value in headers.items()}
+            header_names = {key.replace("_", "-"): value for key, value in headers.items()}
             path = path or f"/{self.server.token}/{name}"
-            connection.request(method, path, sent, kind | named)
+            connection.request(method, path, data, kind | header_names)
             answer = connection.getresponse()
-            found = answer.read()
+            content = answer.read()
             is_json = answer.headers.get_content_type() == "application/json"
-            return answer.status, json.loads(found) if is_json else found.decode()
+            return answer.status, json.loads(content) if is_json else content.decode()
         finally:
             connection.close()
 
-    def post(self, name: str, number: int, **more: Any) -> tuple[int, Any]:
-        return self.send("POST", name, {"number": number} | more)
+    def post(self, name: str, number: int, **fields: Any) -> tuple[int, Any]:
+        return self.send("POST", name, {"number": number} | fields)
 
 
 @pytest.fixture
@@ -112,9 +112,9 @@ def test_names_are_printable(path: Path) -> None:
     """Marks that change the direction of writing would reverse what follows them."""
     evil = "\u202eevil"
     item = Item("one", evil, "0.52", "unsure")
-    known = pd.DataFrame([("one", "good", evil)], columns=["text", "label", "labeler"])
+    earlier = pd.DataFrame([("one", "good", evil)], columns=["text", "label", "labeler"])
     with closing(AnswerFile(path)) as file:
-        session = Session([item], ["good", evil], "ann", file, known)
+        session = Session([item], ["good", evil], "ann", file, earlier)
         assert session.describe()["guess"] == r"\u202eevil"
         session.answer(0, [evil])
         assert r"\u202eevil" in session.describe()["agreement"][0]
@@ -136,11 +136,11 @@ def test_a_key_that_is_hit_twice_answers_once(browser: Browser, path: Path) -> N
 @pytest.mark.parametrize("name", ["label", "skip", "undo", "end"])
 def test_nobody_else_can_answer(browser: Browser, path: Path, name: str) -> None:
     """Neither another user, who does not know the address, nor a page of another site."""
-    body, own = {"number": 0, "labels": ["good"]}, f"127.0.0.1:{browser.port}"
+    body, host = {"number": 0, "labels": ["good"]}, f"127.0.0.1:{browser.port}"
     browser.post("skip", 0)
-    before = path.read_bytes()
-    for found in ("/", f"/{name}", f"/x{browser.server.token}/{name}", f"//{name}"):
-        assert browser.send("POST", name, body, path=found)[0] == 404
+    content = path.read_bytes()
+    for wrong_path in ("/", f"/{name}", f"/x{browser.server.token}/{name}", f"//{name}"):
+        assert browser.send("POST", name, body, path=wrong_path)[0] == 404
     for headers in (
         {"Origin": "https://example.org"}, {"Origin": "null"},
         {"Host": "example.org"}, {"Host": f"example.org:{browser.port}"}, {"Host": ""},
@@ -149,8 +149,8 @@ def test_nobody_else_can_answer(browser: Browser, path: Path, name: str) -> None
         assert browser.send("POST", name, body, **headers)[0] == 404, headers
     # What a form of another site could send without being asked first.
     assert browser.send("POST", name, body, Content_Type="text/plain")[0] == 415
-    assert path.read_bytes() == before
-    assert browser.send("GET", "state", Origin=f"http://{own}", Host=own)[0] == 200
+    assert path.read_bytes() == content
+    assert browser.send("GET", "state", Origin=f"http://{host}", Host=host)[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_full_disk_is_reported_and_nothing_is_half_written(
     browser: Browser, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser.post("label", 0, labels=["good"])
-    before = path.read_bytes()
+    content = path.read_bytes()
 
     def fill(file: int, data: bytes, start: int) -> int:
         if len(data) < 20:
@@ -207,7 +207,7 @@ def test_a_full_disk_is_reported_and_nothing_is_half_written(
     status, answer = browser.post("label", 1, labels=["bad"])
     assert status == 507
     assert answer["problem"] == "This answer was not saved: No space left on device."
-    assert path.read_bytes() == before
+    assert path.read_bytes() == content
     monkeypatch.undo()
     assert browser.post("label", 1, labels=["bad"])[0] == 200
     assert read(path)[1] == [HOSTILE, "bad", "ann"]
@@ -219,21 +219,22 @@ def test_what_a_kill_leaves_of_a_row_is_cut_off(
     tmp_path_factory: pytest.TempPathFactory, rows: list[str], data: st.DataObject
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "ann.csv"
-    ends = []
+    row_ends = []
     with closing(AnswerFile(path)) as file:
         for text in rows:
             file.append([text, "good", "ann", "", "", "", "2026"])
-            ends.append(path.stat().st_size)
+            row_ends.append(path.stat().st_size)
     assert path.exists() == bool(rows)
-    left = data.draw(st.integers(0, max(ends, default=0)))
+    size = data.draw(st.integers(0, max(row_ends, default=0)))
     if rows:
-        os.truncate(path, left)
-    whole = sum(end - 1 <= left for end in ends)  # without its line break, it is whole
+        os.truncate(path, size)
+    # Without its line break, the last row is complete.
+    complete_rows = sum(row_end - 1 <= size for row_end in row_ends)
     AnswerFile(path).close()
-    assert path.exists() == bool(whole)
+    assert path.exists() == bool(complete_rows)
     with closing(AnswerFile(path)) as file:
         file.append(["one more", "bad", "ann", "", "", "", "2026"])
-    assert [row[0] for row in read(path)] == [*rows[:whole], "one more"]
+    assert [row[0] for row in read(path)] == [*rows[:complete_rows], "one more"]
 
 
 @settings(max_examples=30)
@@ -256,17 +257,17 @@ def test_a_file_that_another_program_has_changed(path: Path) -> None:
         file.remove_last()
         assert not path.exists()
         file.append(row)
-        kept = path.read_bytes().replace(b"good", b"fine").rstrip()
-        path.with_name("new").write_bytes(kept)  # as spreadsheets save
+        content = path.read_bytes().replace(b"good", b"fine").rstrip()
+        path.with_name("new").write_bytes(content)  # as spreadsheets save
         path.with_name("new").replace(path)
         with pytest.raises(OSError, match="another program has changed"):
             file.remove_last()
         file.append(row)
         assert [label for _, label, _ in read(path)] == ["fine", "good"]
         file.remove_last()
-        assert path.read_bytes() == kept
+        assert path.read_bytes() == content
     AnswerFile(path).close()
-    assert path.read_bytes() == kept, "a row without a line break is a whole one"
+    assert path.read_bytes() == content, "a row without a line break is a whole one"
 
 
 def test_two_processes_do_not_write_one_file(path: Path) -> None:
@@ -301,36 +302,44 @@ def test_agreement_is_that_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
     labels = {who: random.choice(["a", "b", "c"], 40) for who in ("ann", "bob", "eve")}
     rows = pd.DataFrame(
-        [(str(n), label, who) for who, given in labels.items() for n, label in enumerate(given)
-         if (who, n % 2) != ("eve", 1)],
+        [
+            (str(n), label, who)
+            for who, person_labels in labels.items()
+            for n, label in enumerate(person_labels)
+            if (who, n % 2) != ("eve", 1)
+        ],
         columns=["text", "label", "labeler"],
-    )  # fmt: skip
-    found = {one.labelers: one for one in measure_agreement(rows)}
-    assert [*found] == [("ann", "bob"), ("ann", "eve"), ("bob", "eve")]
-    one = found["ann", "eve"]
+    )
+    agreements = {agreement.labelers: agreement for agreement in measure_agreement(rows)}
+    assert [*agreements] == [("ann", "bob"), ("ann", "eve"), ("bob", "eve")]
+    agreement = agreements["ann", "eve"]
     first, second = labels["ann"][::2], labels["eve"][::2]
-    assert (one.texts, one.share) == (20, np.mean(first == second))
-    assert one.kappa == pytest.approx(cohen_kappa_score(first, second))
+    assert (agreement.texts, agreement.share) == (20, np.mean(first == second))
+    assert agreement.kappa == pytest.approx(cohen_kappa_score(first, second))
     alike = pd.DataFrame([("x", "a", "ann"), ("x", "a", "bob")], columns=rows.columns)
-    [one] = measure_agreement(alike)
-    assert one.describe() == "ann and bob: 100 % of 1 text that both labelled"
+    [agreement] = measure_agreement(alike)
+    assert agreement.describe() == "ann and bob: 100 % of 1 text that both labelled"
     assert measure_agreement(EMPTY) == []
 
 
 def test_texts_of_others_are_asked_again() -> None:
-    known = pd.DataFrame(
+    labelled = pd.DataFrame(
         [("a", "x", "bob"), ("b", None, "bob"), ("c", "x", "bob"), ("c", "x", "ann"),
          ("d", "x", None), ("e", "y", "eve")],
         columns=["text", "label", "labeler"],
     )  # fmt: skip
-    assert sorted(choose_shared(known, "ann", 9, 0)) == ["a", "e"]
-    assert len(choose_shared(known, "ann", 1, 0)) == 1
+    assert sorted(choose_shared(labelled, "ann", 9, 0)) == ["a", "e"]
+    assert len(choose_shared(labelled, "ann", 1, 0)) == 1
     assert choose_shared(EMPTY, "ann", 9, 0) == []
 
 
-def compose_page(folder: Path, *words: str) -> Any:
-    named = [f"input={folder}/texts.csv", f"folder={folder}/labels", f"outputs={folder}/outputs"]
-    return compose("suggest", [*named, "page=true", *words], typed=True)
+def compose_page(folder: Path, *overrides: str) -> Any:
+    arguments = [
+        f"input={folder}/texts.csv",
+        f"folder={folder}/labels",
+        f"outputs={folder}/outputs",
+    ]
+    return compose("suggest", [*arguments, "page=true", *overrides], typed=True)
 
 
 def write_texts(folder: Path) -> None:
@@ -344,8 +353,8 @@ def test_two_people_label_one_after_the_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_texts(tmp_path)
-    for labeler, words, total in (("ann", [], 5), ("bob", ["overlap=3"], 8)):
-        cfg = compose_page(tmp_path, "n=5", "labels=[good,bad]", f"labeler={labeler}", *words)
+    for labeler, overrides, total in (("ann", [], 5), ("bob", ["overlap=3"], 8)):
+        cfg = compose_page(tmp_path, "n=5", "labels=[good,bad]", f"labeler={labeler}", *overrides)
         result = suggest(cfg)
         server = open_page(cfg, result)
         with server.serving(), closing(server.session.file):
@@ -369,8 +378,8 @@ def test_two_people_label_one_after_the_other(
 @pytest.mark.slow
 def test_keys_choose_several_labels_and_enter_saves_them(tmp_path: Path) -> None:
     write_texts(tmp_path)
-    words = ["n=3", "labels=[late,refund,other]", "labeler=ann", "label_separator=';'"]
-    cfg = compose_page(tmp_path, *words)
+    overrides = ["n=3", "labels=[late,refund,other]", "labeler=ann", "label_separator=';'"]
+    cfg = compose_page(tmp_path, *overrides)
     result = suggest(cfg)
     assert "data.label_separator=';'" in shlex.split(result.next_command)
     server = open_page(cfg, result)
@@ -383,8 +392,8 @@ def test_keys_choose_several_labels_and_enter_saves_them(tmp_path: Path) -> None
             page.press("Enter")
             page.wait(f"document.getElementById('progress').value === {number + 1} && !busy")
         page.press("Enter")  # nothing is asked for
-    found = [label for _, label, _ in read(tmp_path / "labels" / "ann.csv")]
-    assert found == ["other;refund", "other;refund", ";"]
+    labels = [label for _, label, _ in read(tmp_path / "labels" / "ann.csv")]
+    assert labels == ["other;refund", "other;refund", ";"]
 
 
 @pytest.mark.slow
@@ -394,21 +403,21 @@ def test_a_page_without_answers_leaves_a_folder_that_can_be_used(tmp_path: Path)
     server = open_page(ann, suggest(ann))
     with server.serving(), closing(server.session.file):
         bob = suggest(compose_page(tmp_path, "n=5", "labels=[good,bad]", "labeler=bob"))
-    assert [one.name for one in (tmp_path / "labels").iterdir()] == [".ann.csv.lock"]
+    assert [path.name for path in (tmp_path / "labels").iterdir()] == [".ann.csv.lock"]
     assert len(bob.rows) == 5
     assert len(suggest(ann).rows) == 5
 
 
 def test_mistakes_of_the_page(tmp_path: Path) -> None:
     write_texts(tmp_path)
-    for words, problem in (
+    for overrides, problem in (
         ([], r"page=true needs the names of the labels, of which none is known: labels=\[a,b\]"),
         (["overlap=2"], "give your name: labeler=<name>"),
         (["page=false", "labeler=ann"], "labeler is for the page .*; add page=true"),
         (["labeler=../ann"], "labeler is '../ann'; expected a name"),
     ):
         with pytest.raises(ConfigError, match=problem):
-            cfg = compose_page(tmp_path, *words)
+            cfg = compose_page(tmp_path, *overrides)
             open_page(cfg, suggest(cfg))
 
 
@@ -451,8 +460,8 @@ def test_a_person_labels_with_keys_and_with_the_mouse(
     with browse(tmp_path / "chromium") as page:
         page.open(browser.server.address, width=360, height=640)
         page.wait("typeof busy !== 'undefined' && !busy && state !== null")
-        shown = "document.getElementById('text').textContent"
-        assert page.evaluate(shown) == "a gem\nreally"
+        shown_text = "document.getElementById('text').textContent"
+        assert page.evaluate(shown_text) == "a gem\nreally"
         assert not page.evaluate("document.getElementById('why').open")
         reason = page.evaluate("document.querySelector('#why p').textContent")
         assert reason == "The model's guess: \u2068bad\u2069 (0.52). unsure"
@@ -462,7 +471,7 @@ def test_a_person_labels_with_keys_and_with_the_mouse(
         assert page.evaluate(size) >= 44
         page.press("1")
         page.wait(is_at(1))
-        assert page.evaluate(shown) == HOSTILE
+        assert page.evaluate(shown_text) == HOSTILE
         assert page.evaluate("document.title") == "Label texts"
         assert page.evaluate("document.querySelectorAll('article *').length") == 0
         page.press("3")  # there is no third label

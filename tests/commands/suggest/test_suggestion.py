@@ -43,11 +43,11 @@ class Place:
         self.other = sentiment.train(*WORDS, f"data.path={folder}/elsewhere.csv", self.where)
         self.own = sentiment.train(*WORDS, f"data.path={folder}/labels", self.where)
 
-    def suggest(self, *words: str, batches: str = "labels") -> SuggestionResult:
-        named = [f"input={self.folder}/texts.csv", f"folder={self.folder}/{batches}", self.where]
-        keys = {word.partition("=")[0] for word in words}
-        kept = [word for word in named if word.partition("=")[0] not in keys]
-        return suggest(compose("suggest", [*kept, *words], typed=True))
+    def suggest(self, *overrides: str, batches: str = "labels") -> SuggestionResult:
+        defaults = [f"input={self.folder}/texts.csv", f"folder={self.folder}/{batches}", self.where]
+        keys = {override.partition("=")[0] for override in overrides}
+        arguments = [default for default in defaults if default.partition("=")[0] not in keys]
+        return suggest(compose("suggest", [*arguments, *overrides], typed=True))
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +55,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     return Place(tmp_path_factory.mktemp("suggest"))
 
 
-def ask(tmp_path: Path, rows: pd.DataFrame | list[str], *words: str) -> SuggestionResult:
+def ask(tmp_path: Path, rows: pd.DataFrame | list[str], *overrides: str) -> SuggestionResult:
     """Let the command choose from `rows` in a folder where nothing was trained."""
     path = tmp_path / "texts.csv"
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame({"text": rows})
     frame.to_csv(path, index=False)
-    named = [f"input={path}", f"folder={tmp_path}/labels", f"outputs={tmp_path}/outputs"]
-    return suggest(compose("suggest", [*named, *words], typed=True))
+    arguments = [f"input={path}", f"folder={tmp_path}/labels", f"outputs={tmp_path}/outputs"]
+    return suggest(compose("suggest", [*arguments, *overrides], typed=True))
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -103,27 +103,27 @@ def test_a_second_batch_leaves_the_first_out(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_page_begins_with_batches_that_nobody_has_labelled(tmp_path: Path) -> None:
     first = ask(tmp_path, TEXTS, "n=8")
-    wanted = first.rows["text"].tolist()
+    expected = first.rows["text"].tolist()
     page = ["page=true", "labels=[a,b]", "n=8"]
-    shown = ask(tmp_path, TEXTS, *page)
-    assert shown.rows["text"].tolist() == wanted
-    assert shown.notes == ["8 texts of batches that have no label yet come first"]
-    assert shown.rows["reason"].tolist() == first.rows["reason"].tolist()
+    result = ask(tmp_path, TEXTS, *page)
+    assert result.rows["text"].tolist() == expected
+    assert result.notes == ["8 texts of batches that have no label yet come first"]
+    assert result.rows["reason"].tolist() == first.rows["reason"].tolist()
     # What a person has labelled or skipped on the page is not asked again, and others follow.
-    answers = pd.DataFrame({"text": wanted[:3], "label": ["a", "", "b"], "labeler": "ann"})
+    answers = pd.DataFrame({"text": expected[:3], "label": ["a", "", "b"], "labeler": "ann"})
     answers.to_csv(tmp_path / "labels" / "ann.csv", index=False)
-    shown = ask(tmp_path, TEXTS, *page)
-    assert shown.rows["text"].tolist()[:5] == wanted[3:]
-    assert not set(shown.rows["text"][5:]) & set(wanted)
-    assert shown.rows["rank"].tolist() == [*range(1, 9)]
-    assert ask(tmp_path, TEXTS, *page, "n=2").rows["text"].tolist() == wanted[3:5]
+    result = ask(tmp_path, TEXTS, *page)
+    assert result.rows["text"].tolist()[:5] == expected[3:]
+    assert not set(result.rows["text"][5:]) & set(expected)
+    assert result.rows["rank"].tolist() == [*range(1, 9)]
+    assert ask(tmp_path, TEXTS, *page, "n=2").rows["text"].tolist() == expected[3:5]
     # Batches of another input, those that a person has begun, and without the page: as before.
     (tmp_path / "labels" / "texts-1.csv").rename(tmp_path / "labels" / "others-1.csv")
-    assert not set(ask(tmp_path, TEXTS, *page).rows["text"]) & set(wanted)
+    assert not set(ask(tmp_path, TEXTS, *page).rows["text"]) & set(expected)
     read(tmp_path / "labels" / "others-1.csv").assign(label=[*"ab", *[""] * 6]).to_csv(
         tmp_path / "labels" / "texts-1.csv", index=False
     )
-    assert not set(ask(tmp_path, TEXTS, *page).rows["text"]) & set(wanted)
+    assert not set(ask(tmp_path, TEXTS, *page).rows["text"]) & set(expected)
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_the_page_ends_with_the_batches_where_no_other_text_is_left(tmp_path: Pa
 
 @pytest.mark.slow
 def test_the_same_seed_chooses_the_same(tmp_path: Path) -> None:
-    chosen = {}
+    batches = {}
     for seed in (1, 2):
         pair = []
         for k in (1, 2):
@@ -144,8 +144,8 @@ def test_the_same_seed_chooses_the_same(tmp_path: Path) -> None:
             folder.mkdir()
             pair.append(ask(folder, TEXTS, "n=5", f"seed={seed}").rows)
         pd.testing.assert_frame_equal(*pair)
-        chosen[seed] = pair[0]["text"].tolist()
-    assert chosen[1] != chosen[2]
+        batches[seed] = pair[0]["text"].tolist()
+    assert batches[1] != batches[2]
 
 
 def test_of_very_many_texts_a_sample_is_looked_at(tmp_path: Path) -> None:
@@ -189,9 +189,9 @@ def test_with_a_model_uncertain_texts_are_chosen(place: Place) -> None:
     assert result.known["label"].notna().sum() == 80
 
     model = sentiment.load(place.own.run_id, place.where)
-    rest = place.truth.index[80:]
-    probabilities = model.predict_proba(rest)
-    margins = pd.Series(np.abs(probabilities[:, 0] - probabilities[:, 1]), rest)
+    unlabelled = place.truth.index[80:]
+    probabilities = model.predict_proba(unlabelled)
+    margins = pd.Series(np.abs(probabilities[:, 0] - probabilities[:, 1]), unlabelled)
     table = read(result.path)
     least = margins.nsmallest(100)
     assert set(table["text"]) <= set(least.index)
@@ -264,14 +264,14 @@ def test_the_view_ends_with_the_next_command(
     printed = capsys.readouterr().out
     assert "texts    2 of 420 to choose from" in printed
     assert "80 left out: labelled or chosen before" in printed
-    last = printed.splitlines()[-2:]
-    assert "scripts/train.py experiment=few_labels data=csv data.path=" in last[0]
-    assert f"data.unlabelled={place.folder}/texts.csv" in last[0]
-    assert last[1] == "         and this command again, for the next texts"
+    last_lines = printed.splitlines()[-2:]
+    assert "scripts/train.py experiment=few_labels data=csv data.path=" in last_lines[0]
+    assert f"data.unlabelled={place.folder}/texts.csv" in last_lines[0]
+    assert last_lines[1] == "         and this command again, for the next texts"
 
 
 @pytest.mark.parametrize(
-    ("words", "problem"),
+    ("overrides", "problem"),
     [
         (["n=0"], "n is 0; expected a whole number from 1 to 1,000"),
         (["n=1001"], "n is 1001; expected"),
@@ -279,19 +279,19 @@ def test_the_view_ends_with_the_next_command(
         (["labels=[a]"], "expected two or more different labels"),
     ],
 )
-def test_mistakes(tmp_path: Path, words: list[str], problem: str) -> None:
+def test_mistakes(tmp_path: Path, overrides: list[str], problem: str) -> None:
     with pytest.raises(ConfigError, match=problem):
-        ask(tmp_path, TEXTS, *words)
+        ask(tmp_path, TEXTS, *overrides)
 
 
 @pytest.mark.slow
 def test_columns_of_another_name_are_left_to_the_reader(tmp_path: Path) -> None:
     """The next command names texts that training would read alike; a note says why it does not."""
 
-    def explain(columns: dict[str, Any], *words: str) -> str:
+    def explain(columns: dict[str, Any], *overrides: str) -> str:
         folder = tmp_path / str(len([*tmp_path.iterdir()]))
         folder.mkdir()
-        result = ask(folder, pd.DataFrame(columns), *words)
+        result = ask(folder, pd.DataFrame(columns), *overrides)
         notes = [note for note in result.notes if note.startswith("the next command leaves out")]
         assert ("data.unlabelled=" in result.next_command) == (not notes)
         return "".join(notes)
