@@ -21,13 +21,13 @@ from sentiment.ngrams.vectorizers import TfidfVectorizer
 # Uncertain texts that are clustered for each one that is chosen.
 SHORTLIST = 10
 _TOPICS = 100
-# With fewer texts for each, topics are single texts, and no text is near another one.
+# With fewer texts per topic, topics are single texts, and no text is near another one.
 _TEXTS_PER_TOPIC = 10
 _TERMS = 50_000
 _MAX_ITER = 50
-# Of a text of which a model is certain.
-_LEAST_WEIGHT = 1e-6
-# More would be of a few texts each, however many are known; the limit is that of TypiClust.
+# Weight of a text whose class the model is certain of.
+_MIN_WEIGHT = 1e-6
+# The limit of TypiClust; more clusters would be of a few texts each.
 _MAX_CLUSTERS = 500
 
 
@@ -40,7 +40,7 @@ class Batch:
     rows : ndarray of int, of shape (n,)
         Rows of the candidates, the most useful one first.
     sizes : ndarray of int, of shape (n,)
-        Number of texts in the cluster of each, which it is typical of.
+        Number of texts in the cluster of each.
     """
 
     rows: np.ndarray
@@ -64,19 +64,19 @@ def find_text_topics(texts: Iterable[str], seed: int) -> np.ndarray:
     ndarray of float32, of shape (n, n_topics)
     """
     texts = list(texts)
-    words = TfidfVectorizer(
+    word_vectorizer = TfidfVectorizer(
         min_df=2 if len(texts) > _TOPICS else 1, max_features=_TERMS, sublinear_tf=True
     )
-    characters = TfidfVectorizer(
+    char_vectorizer = TfidfVectorizer(
         analyzer="char_wb", ngram_range=(1, 2), max_features=_TERMS, sublinear_tf=True
     )
-    features = FeaturesByScript(words, characters)
-    rows = features.fit(CleanedTexts(texts)).transform(CleanedTexts(texts))
+    features = FeaturesByScript(word_vectorizer, char_vectorizer)
+    weights = features.fit(CleanedTexts(texts)).transform(CleanedTexts(texts))
     count = min(_TOPICS, max(2, len(texts) // _TEXTS_PER_TOPIC))
-    return find_topics(rows, count, check_random_state(seed))
+    return find_topics(weights, count, check_random_state(seed))
 
 
-def choose_diverse(topics: np.ndarray, count: int, known: np.ndarray, seed: int) -> Batch:
+def choose_diverse(topics: np.ndarray, count: int, is_known: np.ndarray, seed: int) -> Batch:
     """Return the texts that are most typical of the largest clusters without a known text.
 
     Parameters
@@ -85,7 +85,7 @@ def choose_diverse(topics: np.ndarray, count: int, known: np.ndarray, seed: int)
         Of the candidates and of the known texts.
     count : int
         Number of texts to choose; fewer if there are not so many candidates.
-    known : ndarray of bool, of shape (n,)
+    is_known : ndarray of bool, of shape (n,)
         Texts that are labelled, or chosen already.
     seed : int
         Of the clusters.
@@ -94,16 +94,16 @@ def choose_diverse(topics: np.ndarray, count: int, known: np.ndarray, seed: int)
     ----------
     Kang, Ryu and Kwon 2004, Using Cluster-based Sampling to Select Initial Training Set for Active
     Learning in Text Classification: the text that is nearest to the center of each k-means
-    cluster. Hacohen, Dekel and Weinshall 2022, Active Learning on a Budget: as many clusters as
-    there are known and wanted texts, the largest without a known one first.
+    cluster. Hacohen, Dekel and Weinshall 2022, Active Learning on a Budget: one cluster for each
+    known text and each text to choose, the largest cluster without a known text first.
     """
-    count = min(count, int((~known).sum()))
-    clusters = min(count + int(known.sum()), max(2 * count, _MAX_CLUSTERS), len(topics))
-    machine = _cluster(topics, clusters, seed)
-    covered = np.bincount(machine.labels_[known], minlength=machine.n_clusters)
-    sizes = np.bincount(machine.labels_, minlength=machine.n_clusters)
-    order = np.lexsort([-sizes, covered])
-    return _take_nearest(topics, machine, order, count, known)
+    count = min(count, int((~is_known).sum()))
+    n_clusters = min(count + int(is_known.sum()), max(2 * count, _MAX_CLUSTERS), len(topics))
+    kmeans = _cluster(topics, n_clusters, seed)
+    known_counts = np.bincount(kmeans.labels_[is_known], minlength=kmeans.n_clusters)
+    sizes = np.bincount(kmeans.labels_, minlength=kmeans.n_clusters)
+    order = np.lexsort([-sizes, known_counts])
+    return _take_nearest(topics, kmeans, order, count, is_known)
 
 
 def choose_uncertain(topics: np.ndarray, margins: np.ndarray, count: int, seed: int) -> Batch:
@@ -122,34 +122,33 @@ def choose_uncertain(topics: np.ndarray, margins: np.ndarray, count: int, seed: 
 
     References
     ----------
-    Zhdanov 2019, Diverse mini-batch Active Learning: the text that is nearest to the center of each
-    of `count` k-means clusters of the most uncertain texts, which weigh the more the less certain
-    they are.
+    Zhdanov 2019, Diverse mini-batch Active Learning: k-means makes `count` clusters of the most
+    uncertain texts, weighted by their uncertainty; the text nearest to each center is chosen.
     """
     count = min(count, len(topics))
-    weights = 1 - margins + _LEAST_WEIGHT
-    machine = _cluster(topics, count, seed, weights)
-    nobody = np.zeros(len(topics), bool)
-    found = _take_nearest(topics, machine, np.arange(machine.n_clusters), count, nobody)
-    order = np.argsort(margins[found.rows], kind="stable")
-    return Batch(found.rows[order], found.sizes[order])
+    weights = 1 - margins + _MIN_WEIGHT
+    kmeans = _cluster(topics, count, seed, weights)
+    is_known = np.zeros(len(topics), bool)
+    batch = _take_nearest(topics, kmeans, np.arange(kmeans.n_clusters), count, is_known)
+    order = np.argsort(margins[batch.rows], kind="stable")
+    return Batch(batch.rows[order], batch.sizes[order])
 
 
 def measure_margins(probabilities: np.ndarray, *, multilabel: bool = False) -> np.ndarray:
-    """Return how sure a model is of each row: the smaller, the more informative is its label.
+    """Return how sure a model is of each row: the smaller, the more informative its label.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n, n_classes)
         Of all classes.
     multilabel : bool, default=False
-        Whether a row may have several labels, each with a probability of its own.
+        Whether a row may have several labels, each with its own probability.
 
     Returns
     -------
     ndarray of shape (n,)
-        The difference between the two largest probabilities; of several labels, that between the
-        least certain one and its absence.
+        The difference between the two largest probabilities. If a row may have several labels, the
+        difference between the least certain label and its absence.
 
     Examples
     --------
@@ -160,8 +159,8 @@ def measure_margins(probabilities: np.ndarray, *, multilabel: bool = False) -> n
     if multilabel:
         margins = np.abs(2 * probabilities - 1).min(axis=1)
         return margins
-    most = np.partition(probabilities, -2, axis=1)[:, -2:]
-    margins = most[:, 1] - most[:, 0]
+    largest = np.partition(probabilities, -2, axis=1)[:, -2:]
+    margins = largest[:, 1] - largest[:, 0]
     return margins
 
 
@@ -169,27 +168,30 @@ def _cluster(
     topics: np.ndarray, count: int, seed: int, weights: np.ndarray | None = None
 ) -> KMeans:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # there are fewer different texts
-        machine = KMeans(count, n_init=1, max_iter=_MAX_ITER, random_state=seed)
-        return machine.fit(topics, sample_weight=weights)
+        # Raised if there are fewer distinct texts than clusters.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        kmeans = KMeans(count, n_init=1, max_iter=_MAX_ITER, random_state=seed)
+        return kmeans.fit(topics, sample_weight=weights)
 
 
 def _take_nearest(
-    topics: np.ndarray, machine: KMeans, order: np.ndarray, count: int, known: np.ndarray
+    topics: np.ndarray, kmeans: KMeans, order: np.ndarray, count: int, is_known: np.ndarray
 ) -> Batch:
-    """Return the texts nearest to the centers of the clusters in `order`, none that is known.
+    """Return the unknown texts nearest to the centers of the clusters in `order`.
 
-    Where there are fewer clusters than wanted texts, such as of equal ones, the next nearest
-    follow.
+    If there are fewer clusters than texts to choose, as with equal texts, the second nearest of
+    each cluster follow, and so on.
     """
-    distances = ((topics - machine.cluster_centers_[machine.labels_]) ** 2).sum(axis=1)
-    sizes = np.bincount(machine.labels_, minlength=machine.n_clusters)
-    places = np.empty(machine.n_clusters, np.int64)
-    places[order] = np.arange(len(order))
-    free = np.flatnonzero(~known)
-    free = free[np.lexsort([distances[free], places[machine.labels_[free]]])]
+    distances = ((topics - kmeans.cluster_centers_[kmeans.labels_]) ** 2).sum(axis=1)
+    sizes = np.bincount(kmeans.labels_, minlength=kmeans.n_clusters)
+    cluster_ranks = np.empty(kmeans.n_clusters, np.int64)
+    cluster_ranks[order] = np.arange(len(order))
+    candidates = np.flatnonzero(~is_known)
+    candidates = candidates[
+        np.lexsort([distances[candidates], cluster_ranks[kmeans.labels_[candidates]]])
+    ]
     # The first of each cluster, then the second of each, and so on.
-    starts = np.r_[True, np.diff(machine.labels_[free]) != 0]
-    position = np.arange(len(free)) - np.flatnonzero(starts)[np.cumsum(starts) - 1]
-    chosen = free[np.argsort(position, kind="stable")][:count]
-    return Batch(chosen, sizes[machine.labels_[chosen]])
+    is_first = np.r_[True, np.diff(kmeans.labels_[candidates]) != 0]
+    ranks = np.arange(len(candidates)) - np.flatnonzero(is_first)[np.cumsum(is_first) - 1]
+    rows = candidates[np.argsort(ranks, kind="stable")][:count]
+    return Batch(rows, sizes[kmeans.labels_[rows]])

@@ -1,6 +1,6 @@
 """Features and classifiers of any kind, adapted to each other.
 
-The tags and methods of an estimator decide, so nothing is fitted and no data is read.
+Only the tags and methods of an estimator are used, so nothing is fitted and no data are read.
 """
 
 import logging
@@ -23,11 +23,12 @@ from sentiment.modeling.estimators.self_training import SelfTrainingClassifier
 
 log = logging.getLogger(__name__)
 
-# As in conf/model/svm.yaml: margins of folds make the sigmoid, all training rows the model.
+# As in conf/model/svm.yaml: the sigmoid is fitted on margins of held-out folds, the model on all
+# training rows.
 _CALIBRATION = {"method": "sigmoid", "cv": 3, "ensemble": False}
 _REASONS = {
     "CategoricalNB": (
-        "takes categories that are all known beforehand; naive_bayes and sklearn.naive_bayes."
+        "takes categories that are all known in advance; naive_bayes and sklearn.naive_bayes."
         "BernoulliNB take counts"
     ),
     "FixedThresholdClassifier": (
@@ -59,30 +60,22 @@ def adapt_features(features: Any) -> Any:
         A first step takes something else.
     """
     if isinstance(features, Pipeline):
-        # What is before a vectorizer cleans the texts.
-        takers = [place for place, (_, step) in enumerate(features.steps) if _takes_texts(step)]
-        place = max(takers, default=0)
-        cleaners, (name, first), others = (
-            features.steps[:place],
-            features.steps[place],
-            features.steps[place + 1 :],
-        )
+        # The steps before the vectorizer clean the texts.
+        text_steps = [k for k, (_, step) in enumerate(features.steps) if _takes_texts(step)]
+        k = max(text_steps, default=0)
+        cleaners, (name, vectorizer) = features.steps[:k], features.steps[k]
         steps = [
             *cleaners,
-            (name, adapt_features(first)),
-            *((n, _take_sparse(step)) for n, step in others),
+            (name, adapt_features(vectorizer)),
+            *((name, _take_sparse(step)) for name, step in features.steps[k + 1 :]),
         ]
         return _replace(features, steps=steps)
     if isinstance(features, FeatureUnion):
-        parts = [(name, adapt_features(part)) for name, part in features.transformer_list]
-        return _replace(features, transformer_list=parts)
+        transformers = [(name, adapt_features(step)) for name, step in features.transformer_list]
+        return _replace(features, transformer_list=transformers)
     tags = _find_tags(features)
     takes_texts = tags is None or tags.input_tags.string
-    if (
-        _is_of_sklearn(features)
-        and not takes_texts
-        and not isinstance(features, FunctionTransformer)
-    ):
+    if _is_sklearn(features) and not takes_texts and not isinstance(features, FunctionTransformer):
         raise ConfigError(
             [
                 f"features begin with a {type(features).__name__}, which takes no texts. Begin "
@@ -97,14 +90,14 @@ def _takes_texts(step: Any) -> bool:
     return tags is not None and tags.input_tags.string and not tags.input_tags.two_d_array
 
 
-def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
+def adapt_classifier(model: Any, *, multilabel: bool = False) -> Any:
     """Return `model` such that it takes sparse rows and has probabilities.
 
     Parameters
     ----------
     model : classifier
         Its margins are calibrated (Platt 1999) if it has no probabilities.
-    of_sets : bool
+    multilabel : bool
         True if it is cloned for each label of label sets.
 
     Raises
@@ -113,8 +106,8 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
         It cannot classify texts.
     """
     if isinstance(model, SelfTrainingClassifier) and model.estimator is not None:
-        return _adapt_student(model, of_sets=of_sets)
-    model = _adapt_voters(model, of_sets=of_sets)
+        return _adapt_student(model, multilabel=multilabel)
+    model = _adapt_voters(model, multilabel=multilabel)
     _check_classifier(model)
     needs_codes = _needs_codes(model)
     if isinstance(model, Pipeline):
@@ -130,34 +123,39 @@ def adapt_classifier(model: Any, *, of_sets: bool = False) -> Any:
     if type(model) is calibration.CalibratedClassifierCV:
         model = CalibratedClassifierCV(**model.get_params(deep=False))  # a faster one
     model = _take_sparse(model)
-    # Around all of it, so that the parameters inside keep their names, which a grid may have.
+    # The outermost wrapper, so that inner parameters keep their names, which a grid may use.
     model = LabelCodes(model) if needs_codes else model
-    check_named_weights(model, of_sets=of_sets)
+    check_named_weights(model, multilabel=multilabel)
     return model
 
 
 def _needs_codes(model: Any) -> bool:
     """Return whether `model`, or a model inside of it, takes numbers for labels."""
-    parts = [model, *read_params(model).values()]
-    return not any(isinstance(part, LabelCodes) for part in parts) and any(
-        kind.__module__.startswith("xgboost.") for part in parts for kind in type(part).__mro__
+    values = [model, *read_params(model).values()]
+    return not any(isinstance(value, LabelCodes) for value in values) and any(
+        kind.__module__.startswith("xgboost.") for value in values for kind in type(value).__mro__
     )
 
 
-def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
+def _adapt_voters(model: Any, *, multilabel: bool) -> Any:
     """Return `model` such that the members of soft votes, wherever they are, have probabilities."""
-    if not _is_of_sklearn(model):
+    if not _is_sklearn(model):
         return model
     changes = {}
     for name, value in model.get_params(deep=False).items():
         if name in ("estimator", "final_estimator"):
-            changes[name] = _adapt_voters(value, of_sets=of_sets)
+            changes[name] = _adapt_voters(value, multilabel=multilabel)
         elif name in ("estimators", "steps"):
-            changes[name] = [(one, _adapt_voters(part, of_sets=of_sets)) for one, part in value]
+            changes[name] = [
+                (key, _adapt_voters(step, multilabel=multilabel)) for key, step in value
+            ]
     if type(model).__name__ == "VotingClassifier" and model.voting == "soft":
         changes["estimators"] = [
-            (name, one if isinstance(one, str) else adapt_classifier(one, of_sets=of_sets))
-            for name, one in model.estimators
+            (
+                name,
+                voter if isinstance(voter, str) else adapt_classifier(voter, multilabel=multilabel),
+            )
+            for name, voter in model.estimators
         ]
     for name in sorted(GRIDS):
         if "estimator" in changes and (grid := getattr(model, name, None)):
@@ -166,9 +164,9 @@ def _adapt_voters(model: Any, *, of_sets: bool) -> Any:
 
 
 def _rename_parameters(grid: Any, estimator: Any) -> Any:
-    """Return a grid, or several, with the names that parameters have in the adapted `estimator`."""
+    """Return a grid, or several, with the parameter names of the adapted `estimator`."""
     if isinstance(grid, list):
-        return [_rename_parameters(one, estimator) for one in grid]
+        return [_rename_parameters(item, estimator) for item in grid]
     return {_find_name(name, estimator): values for name, values in grid.items()}
 
 
@@ -181,16 +179,16 @@ def _find_name(name: str, estimator: Any) -> str:
     >>> _find_name("C", calibration.CalibratedClassifierCV(LinearSVC()))
     'estimator__C'
     """
-    known = read_params(estimator)
-    first, _, rest = name.partition("__")
-    if first in known:
-        return f"{first}__{_find_name(rest, known[first])}" if rest else name
+    params = read_params(estimator)
+    outer, _, inner = name.partition("__")
+    if outer in params:
+        return f"{outer}__{_find_name(inner, params[outer])}" if inner else name
     if isinstance(estimator, calibration.CalibratedClassifierCV | DenseInput | LabelCodes):
         return f"estimator__{_find_name(name, estimator.estimator)}"
     return name
 
 
-def _adapt_student(model: SelfTrainingClassifier, *, of_sets: bool) -> Any:
+def _adapt_student(model: SelfTrainingClassifier, *, multilabel: bool) -> Any:
     """Return `model` such that its student has probabilities.
 
     Raises
@@ -198,16 +196,16 @@ def _adapt_student(model: SelfTrainingClassifier, *, of_sets: bool) -> Any:
     ConfigError
         The student cannot classify texts, or its ``fit`` takes no ``sample_weight``.
     """
-    student = adapt_classifier(model.estimator, of_sets=of_sets)
+    student = adapt_classifier(model.estimator, multilabel=multilabel)
     parameters = signature(student.fit).parameters
-    takes_any = any(one.kind is Parameter.VAR_KEYWORD for one in parameters.values())
+    takes_any = any(param.kind is Parameter.VAR_KEYWORD for param in parameters.values())
     if "sample_weight" not in parameters and not takes_any:
         dense = " for sparse rows" if isinstance(student, DenseInput) else ""
         raise ConfigError(
             [
-                f"model.estimator: {name_inner(student)} takes no sample_weight{dense}, by which "
-                "model=self_training learns from texts without a label. Choose another, such as "
-                "model@model.estimator=logistic_regression."
+                f"model.estimator: {name_inner(student)} takes no sample_weight{dense}, which "
+                "model=self_training needs to learn from texts without a label. Choose another, "
+                "such as model@model.estimator=logistic_regression."
             ]
         )
     return _replace(model, estimator=student)
@@ -215,14 +213,14 @@ def _adapt_student(model: SelfTrainingClassifier, *, of_sets: bool) -> Any:
 
 def takes_positive_only(model: Any) -> bool:
     """Return whether `model`, or a model inside of it, takes no negative features."""
-    tags = [_find_tags(part) for part in (model, *model.get_params().values())]
-    return any(found is not None and found.input_tags.positive_only for found in tags)
+    all_tags = [_find_tags(value) for value in (model, *model.get_params().values())]
+    return any(tags is not None and tags.input_tags.positive_only for tags in all_tags)
 
 
 def _check_classifier(model: Any) -> None:
-    """Refuse what cannot classify texts."""
-    for part in (model, *read_params(model).values()):
-        _check_members(part)
+    """Raise if `model` cannot classify texts."""
+    for value in (model, *read_params(model).values()):
+        _check_members(value)
     tags = _find_tags(model)
     if (reason := _find_reason(model, tags)) is not None:
         raise ConfigError(
@@ -231,38 +229,39 @@ def _check_classifier(model: Any) -> None:
 
 
 def _check_members(model: Any) -> None:
-    """Refuse a member that is not what `model` takes, such as a regressor in a bagging."""
+    """Raise if `model` holds an estimator of the wrong kind, such as a bagging a regressor."""
     name = type(model).__name__
     if isinstance(model, Pipeline):
         members, expected = [step for _, step in model.steps[:-1]], "transformer"
-    elif _is_of_sklearn(model) and name in _CLASSIFIERS:
+    elif _is_sklearn(model) and name in _CLASSIFIERS:
         members, expected = [getattr(model, _CLASSIFIERS[name])], "classifier"
     else:
         return
-    for one in members:
-        if one is None or isinstance(one, str) or _find_tags(one) is None:
+    for member in members:
+        if member is None or isinstance(member, str) or _find_tags(member) is None:
             continue
-        fits = hasattr(one, "transform") if expected == "transformer" else is_classifier(one)
-        if not fits:
+        transforms = hasattr(member, "transform")
+        if not (transforms if expected == "transformer" else is_classifier(member)):
             raise ConfigError(
                 [
-                    f"model: {name} has a {type(one).__name__}, which is not a {expected}. "
+                    f"model: {name} has a {type(member).__name__}, which is not a {expected}. "
                     f"Expected a {expected} in its place."
                 ]
             )
 
 
 def _find_reason(model: Any, tags: Tags | None) -> str | None:
+    """Return why `model` cannot classify texts, None if it can."""
     name = type(model).__name__
-    if _is_of_sklearn(model):
+    if _is_sklearn(model):
         if name in _REASONS:
             return _REASONS[name]
         if tags is None:
             return "lacks an estimator inside of it: model.estimator._target_=<class>"
     if tags is not None:
         if not is_classifier(model):
-            own = ", as long as it does not inherit from sklearn.base.ClassifierMixin"
-            return f"is not a classifier{own * (not _is_of_sklearn(model))}"
+            hint = ", as long as it does not inherit from sklearn.base.ClassifierMixin"
+            return f"is not a classifier{hint * (not _is_sklearn(model))}"
         if not tags.target_tags.single_output:
             chain = "" if name == "ClassifierChain" else "choose model=classifier_chain and "
             return (
@@ -278,41 +277,41 @@ def _find_reason(model: Any, tags: Tags | None) -> str | None:
 
 
 def _take_sparse(step: Any) -> Any:
-    """Return a step that takes sparse rows, those inside of pipelines and unions one by one."""
+    """Return `step`, or each step of a pipeline or union, such that it takes sparse rows."""
     if isinstance(step, Pipeline):
-        return _replace(step, steps=[(name, _take_sparse(one)) for name, one in step.steps])
+        return _replace(step, steps=[(name, _take_sparse(inner)) for name, inner in step.steps])
     if isinstance(step, FeatureUnion):
-        parts = [(name, _take_sparse(one)) for name, one in step.transformer_list]
-        return _replace(step, transformer_list=parts)
+        transformers = [(name, _take_sparse(inner)) for name, inner in step.transformer_list]
+        return _replace(step, transformer_list=transformers)
     tags = None if step is None or isinstance(step, str) else _find_tags(step)
     if tags is None:
         return step
     if not tags.input_tags.two_d_array or tags.input_tags.pairwise or is_regressor(step):
         raise ConfigError(
-            [f"features have a {type(step).__name__}, which makes no features of features."]
+            [f"features have a {type(step).__name__}, which cannot transform features."]
         )
     return step if _takes_sparse(step) else DenseInput(step)
 
 
 def _takes_sparse(estimator: Any) -> bool:
-    """Return whether `estimator` and those to which it passes its rows take sparse ones."""
+    """Return whether `estimator` and the estimators inside of it take sparse rows."""
     tags = _find_tags(estimator)
     if tags is None or isinstance(estimator, DenseInput):
         return True
     inner = []
-    # Only of these classes is it known where estimators are, and that they get the same rows.
-    if _is_of_sklearn(estimator) or isinstance(estimator, calibration.CalibratedClassifierCV):
+    # Only these classes are known to pass their rows on unchanged, to these estimators.
+    if _is_sklearn(estimator) or isinstance(estimator, calibration.CalibratedClassifierCV):
         inner.append(getattr(estimator, "estimator", None))
-        inner += [one for _, one in getattr(estimator, "estimators", [])]
+        inner += [member for _, member in getattr(estimator, "estimators", [])]
     return tags.input_tags.sparse and all(map(_takes_sparse, inner))
 
 
-def _is_of_sklearn(estimator: Any) -> bool:
+def _is_sklearn(estimator: Any) -> bool:
     return type(estimator).__module__.startswith("sklearn.")
 
 
 def _find_tags(estimator: Any) -> Tags | None:
-    """Return the tags of `estimator`, or None if it has none, or none without its own parts."""
+    """Return the tags of `estimator`; None if it has none, or lacks an estimator inside of it."""
     try:
         return get_tags(estimator)
     except (AttributeError, TypeError):

@@ -1,4 +1,4 @@
-"""Weights of classes by their names: where models can have them, and those of label sets."""
+"""Class weights by class name: checks of models, and weights of the labels of label sets."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from sklearn.multioutput import ClassifierChain
 from sentiment.errors import LISTED, ConfigError, quote_list, suggest
 from sentiment.modeling.estimators.label_codes import LabelCodes
 
-# They fit what is inside of them on the numbers of the classes.
+# Models that fit their inner models on the codes of the classes.
 _NUMBERING = (
     *(CalibratedClassifierCV, ClassifierChain, StackingClassifier, VotingClassifier),
     *(OneVsRestClassifier, OneVsOneClassifier, OutputCodeClassifier, LabelCodes),
@@ -28,7 +28,7 @@ def _list_named_weights(model: Any) -> Iterator[tuple[str, Any, dict[Any, float]
     parameter : str
         Such as ``"estimator__class_weight"``.
     owner : classifier
-        The one that has it.
+        The classifier that has the parameter.
     weights : dict of str to float
         Weights of classes.
     """
@@ -39,15 +39,15 @@ def _list_named_weights(model: Any) -> Iterator[tuple[str, Any, dict[Any, float]
             yield parameter, params.get(outer, model), value
 
 
-def check_named_weights(model: Any, *, of_sets: bool = False) -> None:
+def check_named_weights(model: Any, *, multilabel: bool = False) -> None:
     """Check that no weights by name are inside of a model that hides the names.
 
     Parameters
     ----------
     model : classifier
         Not fitted.
-    of_sets : bool
-        True if names are those of labels, and `model` is cloned for each of them.
+    multilabel : bool
+        True if names are those of labels, and `model` is cloned for each label.
 
     Raises
     ------
@@ -55,10 +55,10 @@ def check_named_weights(model: Any, *, of_sets: bool = False) -> None:
         scikit-learn would not find the names.
     """
     params = {"": model} | read_params(model)
-    for parameter, owner, weights in () if of_sets else _list_named_weights(model):
-        places = [place for place in params if not place or parameter.startswith(f"{place}__")]
-        hiding = [params[place] for place in places if isinstance(params[place], _NUMBERING)]
-        if any(one is not owner for one in hiding):
+    for parameter, owner, weights in () if multilabel else _list_named_weights(model):
+        outer = [params[name] for name in params if not name or parameter.startswith(f"{name}__")]
+        hiding = [model for model in outer if isinstance(model, _NUMBERING)]
+        if any(model is not owner for model in hiding):
             raise ConfigError(
                 [
                     f"class_weight of {type(owner).__name__} is {weights!r}, but it is inside of a "
@@ -70,13 +70,13 @@ def check_named_weights(model: Any, *, of_sets: bool = False) -> None:
 
 
 def read_params(model: Any) -> dict[str, Any]:
-    """Return the parameters of `model` and of all inside of it; own classes may have none."""
+    """Return the parameters of `model` and of its inner models, {} for a class without any."""
     params: dict[str, Any] = model.get_params() if hasattr(model, "get_params") else {}
     return params
 
 
 def check_weighted_classes(model: Any, classes: Iterable[str]) -> None:
-    """Check that weights by name are those of classes.
+    """Check that the names in class weights are classes.
 
     Parameters
     ----------
@@ -90,27 +90,26 @@ def check_weighted_classes(model: Any, classes: Iterable[str]) -> None:
     ConfigError
         A name is not a class.
     """
-    known = [str(label) for label in classes]
+    names = [str(label) for label in classes]
     for _, owner, weights in _list_named_weights(model):
-        unknown = [str(name) for name in weights if str(name) not in known]
+        unknown = [str(name) for name in weights if str(name) not in names]
         if unknown:
             raise ConfigError(
                 [
                     f"class_weight of {type(owner).__name__} names {quote_list(unknown)}, of "
-                    f"which there are no training rows.{suggest(unknown[0], known)} Expected "
-                    f"some of {quote_list(known, LISTED)}; others weigh 1."
+                    f"which there are no training rows.{suggest(unknown[0], names)} Expected "
+                    f"some of {quote_list(names, LISTED)}; others weigh 1."
                 ]
             )
 
 
 def weigh_label(estimator: Any, label: str) -> Any:
-    """Return a clone of `estimator` for rows with a label against those without it.
+    """Return a clone of `estimator` that separates rows with a label from those without it.
 
-    Weights by name become those of two classes: that of `label` for the rows that have it, and 1
-    for the others.
+    Its class weights become the weight of `label` for rows with the label, and 1 for the others.
     """
-    weights: dict[str, dict[int, float]] = {}
-    for parameter, _, named in _list_named_weights(estimator):
-        by_name = {str(name): float(weight) for name, weight in named.items()}
-        weights[parameter] = {0: 1.0, 1: by_name.get(label, 1.0)}
-    return clone(estimator).set_params(**weights)
+    params: dict[str, dict[int, float]] = {}
+    for parameter, _, weights in _list_named_weights(estimator):
+        label_weights = {str(name): float(weight) for name, weight in weights.items()}
+        params[parameter] = {0: 1.0, 1: label_weights.get(label, 1.0)}
+    return clone(estimator).set_params(**params)

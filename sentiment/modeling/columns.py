@@ -27,24 +27,24 @@ def make_encoder(columns: Sequence[Column], *, positive: bool) -> ColumnTransfor
 
     A missing number is replaced by the median, with a feature that marks it as missing; numbers are
     scaled. A category that is not among the levels of its column has no feature. A date is a
-    number, its year, and three categories: month, weekday and hour, in UTC; of these parts, a
-    column has those that differ among its training rows.
+    number, its year, and three categories: month, weekday and hour, in UTC; a column has only the
+    parts that vary among its training rows.
 
     Parameters
     ----------
     columns : sequence of Column
         At least one.
     positive : bool
-        Scale numbers to the range from 0 to 1, for models that take no negative ones, instead of to
-        mean 0 and variance 1.
+        Scale numbers to the range from 0 to 1, for models that take no negative values, instead of
+        to mean 0 and variance 1.
     """
     makers = {"number": _make_number, "category": _make_category, "date": _make_date}
-    of_kind = {kind: [one for one in columns if one.kind == kind] for kind in KINDS}
+    by_kind = {kind: [column for column in columns if column.kind == kind] for kind in KINDS}
     return ColumnTransformer(
         [
-            (kind, makers[kind](found, positive), [column.name for column in found])
-            for kind, found in of_kind.items()
-            if found
+            (kind, makers[kind](group, positive), [column.name for column in group])
+            for kind, group in by_kind.items()
+            if group
         ],
         sparse_threshold=1.0,  # the features of texts are sparse, too
         verbose_feature_names_out=False,
@@ -63,7 +63,7 @@ def list_kinds(encoder: ColumnTransformer) -> dict[str, str]:
 
 
 def count_unused(encoder: ColumnTransformer, rows: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Return how many values of each column a model cannot use, by the reason.
+    """Return how many values of each column a model cannot use, by reason.
 
     Parameters
     ----------
@@ -75,23 +75,24 @@ def count_unused(encoder: ColumnTransformer, rows: pd.DataFrame) -> dict[str, di
     Returns
     -------
     dict of str to dict of str to int
-        ``missing``; ``unknown``, a category that training did not have, or too rarely; and
+        ``missing``; ``unknown``, a category that is missing or too rare in training rows; and
         ``unreadable``, a value that is not a number or date. Columns without any are left out.
     """
-    found = {}
+    unused = {}
     for kind, _, names in encoder.transformers:
-        part = encoder.named_transformers_[kind]
-        for place, name in enumerate(names):
-            missing, parsed = rows[name].isna(), parse(rows[name], kind)
-            reasons = {"missing": missing}
+        transformer = encoder.named_transformers_[kind]
+        for k, name in enumerate(names):
+            is_missing, parsed = rows[name].isna(), parse(rows[name], kind)
+            masks = {"missing": is_missing}
             if kind == "category":
-                levels = part["encode"].categories_[place]
-                reasons["unknown"] = ~parsed.isin(levels) & ~missing
+                levels = transformer["encode"].categories_[k]
+                masks["unknown"] = ~parsed.isin(levels) & ~is_missing
             else:
-                reasons["unreadable"] = parsed.isna() & ~missing
-            if any(of.any() for of in reasons.values()):
-                found[name] = {reason: int(of.sum()) for reason, of in reasons.items() if of.any()}
-    return found
+                masks["unreadable"] = parsed.isna() & ~is_missing
+            counts = {reason: int(mask.sum()) for reason, mask in masks.items() if mask.any()}
+            if counts:
+                unused[name] = counts
+    return unused
 
 
 def name_features(encoder: ColumnTransformer) -> np.ndarray:
@@ -99,45 +100,42 @@ def name_features(encoder: ColumnTransformer) -> np.ndarray:
 
     A word of a text has no such name: numbers are called ``price (number)``.
     """
-    made = list(_name_features(encoder))
-    return np.array(made, dtype=object)
+    return np.array(list(_name_features(encoder)), dtype=object)
 
 
 def _name_features(encoder: ColumnTransformer) -> Iterator[str]:
     fitted: list[tuple[str, Any, list[str]]] = encoder.transformers_
-    for kind, part, names in fitted:
+    for kind, transformer, names in fitted:
         if kind == "number":
-            yield from _name_numbers(part, names, "(number)")
+            yield from _name_numbers(transformer, names, "(number)")
         elif kind == "category":
-            for name, levels in zip(names, part["encode"].categories_, strict=True):
+            for name, levels in zip(names, transformer["encode"].categories_, strict=True):
                 yield from (f"{name}={level or _MISSING}" for level in levels)
         elif kind == "date":
-            for of_date, inner, varied in _list_date_parts(part["parts"], names):
-                if of_date == "year":
-                    yield from _name_numbers(inner, varied, "(year)")
+            for part, inner, varying in _list_date_parts(transformer["parts"], names):
+                if part == "year":
+                    yield from _name_numbers(inner, varying, "(year)")
                 else:
-                    for name, levels in zip(varied, inner["encode"].categories_, strict=True):
-                        yield from (
-                            f"{name} ({of_date})={_format_part(of_date, n)}" for n in levels
-                        )
+                    for name, levels in zip(varying, inner["encode"].categories_, strict=True):
+                        yield from (f"{name} ({part})={_format_part(part, n)}" for n in levels)
 
 
 def _list_date_parts(
     parts: ColumnTransformer | FeatureUnion, names: list[str]
 ) -> list[tuple[str, Any, list[str]]]:
-    """Return the parts of dates, their fitted transformers and the columns that these read."""
-    if isinstance(parts, FeatureUnion):  # of earlier versions: each part is one of all columns
+    """Return the parts of dates, with their fitted transformers and the columns that these read."""
+    if isinstance(parts, FeatureUnion):  # earlier versions transform all columns for each part
         return [(name, inner, names) for name, inner in parts.transformer_list]
-    return [one for one in parts.transformers_ if one[0] in DATE_PARTS]
+    return [fitted for fitted in parts.transformers_ if fitted[0] in DATE_PARTS]
 
 
-def _name_numbers(part: Pipeline, names: Sequence[str], what: str) -> Iterator[str]:
-    yield from (f"{name} {what}" for name in names)
-    yield from (f"{names[k]}={_MISSING}" for k in part["impute"].indicator_.features_)
+def _name_numbers(pipeline: Pipeline, names: Sequence[str], suffix: str) -> Iterator[str]:
+    yield from (f"{name} {suffix}" for name in names)
+    yield from (f"{names[k]}={_MISSING}" for k in pipeline["impute"].indicator_.features_)
 
 
 def _format_part(part: str, number: float) -> str:
-    """Return a part of a date as people write it."""
+    """Return a part of a date for people, such as ``Mon``."""
     if np.isnan(number):
         return _MISSING
     names: dict[str, Any] = {"month": month_abbr, "weekday": day_abbr}
@@ -166,12 +164,12 @@ def _make_category(columns: Sequence[Column], positive: bool) -> Pipeline:
 
 def _make_date(columns: Sequence[Column], positive: bool) -> Pipeline:
     parts: list[tuple[str, Pipeline, list[str]]] = []
-    # Without a part that differs in any column, the years keep the matrix from being empty.
-    least = () if any(column.levels for column in columns) else ("year",)
+    # If no part varies in any column, years keep the matrix from being empty.
+    default = () if any(column.levels for column in columns) else ("year",)
     for name, call in _PARTS.items():
-        varied = [column.name for column in columns if name in (column.levels or least)]
-        last = [("encode", OneHotEncoder(handle_unknown="ignore"))]
-        steps = _scale(positive=positive) if name == "year" else last
-        if varied:
-            parts.append((name, Pipeline([("take", FunctionTransformer(call)), *steps]), varied))
+        varying = [column.name for column in columns if name in (column.levels or default)]
+        encoding = [("encode", OneHotEncoder(handle_unknown="ignore"))]
+        steps = _scale(positive=positive) if name == "year" else encoding
+        if varying:
+            parts.append((name, Pipeline([("take", FunctionTransformer(call)), *steps]), varying))
     return Pipeline([*_list_parsers("date"), ("parts", ColumnTransformer(parts))])

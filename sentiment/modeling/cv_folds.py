@@ -10,11 +10,10 @@ from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import SPLITS, count_classes
 from sentiment.errors import TooFewRowsError
 
-# With fewer validation rows, most of their metrics have no interval; see
-# `sentiment.modeling.intervals`.
-_FEWEST_ROWS = 250
-_MOST_FOLDS = 5
-# Where ``cv`` is None, as in scikit-learn, whose ridge regression leaves out one row at a time.
+# With fewer validation rows, most metrics have no interval; see `sentiment.modeling.intervals`.
+_MIN_VALIDATION_ROWS = 250
+_MAX_FOLDS = 5
+# For ``cv=None``, as in scikit-learn, except for ridge classifiers, which leave out one row.
 _DEFAULT_FOLDS = 5
 
 
@@ -28,8 +27,8 @@ def choose_folds(
     estimator : estimator
         The pipeline, not fitted.
     cv : int, "auto" or None
-        The setting. ``"auto"`` cross-validates where validation rows are few, in as many folds, up
-        to five, as the smallest class allows.
+        The setting. ``"auto"`` cross-validates if there are few validation rows, in as many folds,
+        up to five, as the smallest class allows.
     data : PreparedData
         The splits.
     required : bool
@@ -39,12 +38,12 @@ def choose_folds(
     Raises
     ------
     TooFewRowsError
-        A class has fewer training rows than these folds, or the cross-validation inside of the
-        pipeline, need.
+        A class has fewer training rows than these folds need, or than the cross-validation inside
+        of the pipeline needs.
     """
     counts = count_classes(data.train["label"], data.separator)
     if isinstance(cv, str):
-        folds = _choose_by_rows(estimator, len(data.validation), min(counts.values()), required)
+        folds = _choose_auto_folds(estimator, len(data.validation), min(counts.values()), required)
     else:
         folds = cv or 0
     needed, reasons = count_needed_rows(estimator, folds)
@@ -52,80 +51,82 @@ def choose_folds(
     if small:
         reasons += [f"cv={folds}"] * bool(folds)
         purpose = f"cross-validation of training rows ({', '.join(reasons)})"
-        # A class may have enough rows before the splits take some of them away.
-        whole = count_classes(data.gather(SPLITS)["label"], data.separator)
-        least = max(needed, *(whole[label] + 1 for label in small))
+        # A class may have enough rows in all splits together.
+        totals = count_classes(data.gather(SPLITS)["label"], data.separator)
+        least = max(needed, *(totals[label] + 1 for label in small))
         raise TooFewRowsError(small, len(counts), needed, purpose, least=least)
     return folds
 
 
-def _choose_by_rows(estimator: Any, validation_rows: int, smallest: int, required: bool) -> int:
-    """Return the folds of ``cv=auto``, where the smallest class has `smallest` training rows."""
-    if validation_rows >= _FEWEST_ROWS:
+def _choose_auto_folds(
+    estimator: Any, validation_rows: int, smallest_class: int, required: bool
+) -> int:
+    """Return the number of folds for ``cv=auto``; `smallest_class` is in training rows."""
+    if validation_rows >= _MIN_VALIDATION_ROWS:
         return 0
-    needed = {folds: count_needed_rows(estimator, folds)[0] for folds in range(_MOST_FOLDS, 1, -1)}
+    needed = {folds: count_needed_rows(estimator, folds)[0] for folds in range(_MAX_FOLDS, 1, -1)}
     for folds, rows in needed.items():
-        if rows <= smallest:
+        if rows <= smallest_class:
             return folds
-    return min(needed, key=needed.__getitem__) if required and smallest > 1 else 0
+    return min(needed, key=needed.__getitem__) if required and smallest_class > 1 else 0
 
 
 def count_needed_rows(estimator: Any, folds: int = 0) -> tuple[int, list[str]]:
-    """Return the rows of each class that `estimator` needs, and the settings that ask for them.
+    """Return the rows of each class that `estimator` needs, and the settings that need them.
 
-    A calibrated classifier with 3 folds needs 3 rows. In a stack with 3 folds it needs 5, since
-    each fold leaves at least 3 of them.
+    A calibrated classifier with 3 folds needs 3 rows. In a stack with 3 folds it needs 5, so that
+    at least 3 rows are left in each fold.
 
     Parameters
     ----------
     estimator : estimator
-        Not fitted, with parts of any depth.
+        Not fitted; it may contain estimators at any depth.
     folds : int, default=0
-        Outer stratified folds: `estimator` is fitted on all but one of them; 0 for none.
+        Outer stratified folds: `estimator` is fitted on all but one fold; 0 for none.
 
     Returns
     -------
     rows : int
         At least 1.
     reasons : list of str
-        The parts that cross-validate, from the inside out, such as
+        The estimators that cross-validate, the innermost first, such as
         ``"CalibratedClassifierCV(cv=3)"``.
     """
     rows = 1
     reasons: list[str] = []
-    for part in _list_parts(estimator):
-        found = count_needed_rows(part)
-        if found[0] > rows:
-            rows, reasons = found
-    own = _count_folds(estimator)
-    if own:
-        rows = _leave_out(rows, own)
-        reasons = [*reasons, f"{type(estimator).__name__}(cv={own})"]
+    for inner in _list_inner_estimators(estimator):
+        inner_rows, inner_reasons = count_needed_rows(inner)
+        if inner_rows > rows:
+            rows, reasons = inner_rows, inner_reasons
+    n_folds = _count_folds(estimator)
+    if n_folds:
+        rows = _count_outer_rows(rows, n_folds)
+        reasons = [*reasons, f"{type(estimator).__name__}(cv={n_folds})"]
     elif _holds_out(estimator):
         rows, reasons = max(rows, 2), [*reasons, f"{type(estimator).__name__}(early_stopping=true)"]
-    return (_leave_out(rows, folds), reasons) if folds else (rows, reasons)
+    return (_count_outer_rows(rows, folds), reasons) if folds else (rows, reasons)
 
 
-def _leave_out(rows: int, folds: int) -> int:
-    """Return the fewest rows of which `rows` are left in all folds but the largest."""
-    whole = max(rows + 1, folds)
-    while whole - -(-whole // folds) < rows:
-        whole += 1
-    return whole
+def _count_outer_rows(rows: int, folds: int) -> int:
+    """Return the least number of rows that still has `rows` rows without its largest fold."""
+    total = max(rows + 1, folds)
+    while total - -(-total // folds) < rows:
+        total += 1
+    return total
 
 
-def _list_parts(estimator: Any) -> Iterator[Any]:
-    """Yield the estimators that are parameters of `estimator`, or in lists of them."""
+def _list_inner_estimators(estimator: Any) -> Iterator[Any]:
+    """Yield the estimators that are parameters of `estimator`, or in its lists of estimators."""
     if not hasattr(estimator, "get_params") or isinstance(estimator, type):
         return
     for value in estimator.get_params(deep=False).values():
-        for one in value if isinstance(value, list | tuple) else [value]:
-            parts = one if isinstance(one, tuple) else [one]
-            yield from (part for part in parts if hasattr(part, "get_params"))
+        for item in value if isinstance(value, list | tuple) else [value]:
+            candidates = item if isinstance(item, tuple) else [item]
+            yield from (inner for inner in candidates if hasattr(inner, "get_params"))
 
 
 def _count_folds(estimator: Any) -> int:
-    """Return the stratified folds that `estimator` makes of its rows, 0 for none."""
+    """Return the number of stratified folds that `estimator` splits its rows into, 0 for none."""
     if not hasattr(estimator, "get_params") or isinstance(estimator, type):
         return 0
     parameters = estimator.get_params(deep=False)

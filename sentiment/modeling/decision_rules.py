@@ -8,7 +8,7 @@ import numpy as np
 
 from sentiment.modeling.outcomes import divide
 
-# The prediction for a text for which the rule abstains.
+# The prediction for a row for which the rule abstains.
 UNSURE = "unsure"
 _TINY = float(np.finfo(float).tiny)
 
@@ -20,13 +20,13 @@ class DecisionRule:
     Parameters
     ----------
     threshold : float
-        The least probability at which the second of two classes is predicted. At 0.5, and of more
+        The least probability at which the second of two classes is predicted. At 0.5, and with more
         than two classes, the most probable class is predicted.
     least_confidence : float
-        The rule abstains for rows of less confidence; see `decide`.
+        The rule abstains for rows with less confidence; see `decide`.
     factors : tuple of float
-        Of more than two classes, in the order of `sort_labels`: the class with the largest product
-        of probability and factor is predicted; default: 1 for all.
+        With more than two classes, in the order of `sort_labels`: the class with the largest
+        product of probability and factor is predicted; default: 1 for all.
     f1_macro : tuple of float
         Macro-F1 without the factors and with them; see `estimate_gain`. Empty if not estimated.
     """
@@ -37,7 +37,7 @@ class DecisionRule:
     f1_macro: tuple[float, ...] = ()
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the predicted class of each row, by its place, shape (n,).
+        """Return the index of the predicted class of each row, shape (n,).
 
         Parameters
         ----------
@@ -62,11 +62,11 @@ class DecisionRule:
         Returns
         -------
         codes : ndarray of int64, of shape (n,)
-            Places of the classes; see `choose`.
+            Indices of the classes; see `choose`.
         confidence : ndarray of float64, of shape (n,)
-            Of two classes, from 0 at the threshold to 1 where a class is certain, in proportion to
-            the probability. Of more classes, the probability of the prediction, or its share of the
-            products with factors. To abstain for the least probable predictions is optimal for any
+            With two classes, from 0 at the threshold to 1 if a class is certain, linear in the
+            probability. With more classes, the probability of the prediction, or its share of the
+            products with factors. Abstaining for the least probable predictions is optimal for any
             share of abstentions (Chow 1970, On Optimum Recognition Error and Reject Tradeoff).
         """
         codes = self.choose(probabilities)
@@ -76,22 +76,22 @@ class DecisionRule:
             return codes, shares.max(axis=1, initial=0.0)
         if probabilities.shape[1] != 2:
             return codes, probabilities.max(axis=1, initial=0.0)
-        second, line = probabilities[:, 1], self.threshold
-        # A threshold that was chosen may be at the end, with no room on one of its sides.
-        room = np.where(codes == 1, 1 - line, line)
-        return codes, np.abs(second - line) / np.maximum(room, _TINY)
+        # At a threshold of 0 or 1, the largest possible distance on one side is 0.
+        largest = np.where(codes == 1, 1 - self.threshold, self.threshold)
+        distance = np.abs(probabilities[:, 1] - self.threshold)
+        return codes, distance / np.maximum(largest, _TINY)
 
     def name(self, probabilities: np.ndarray, classes: np.ndarray) -> np.ndarray | list[list[str]]:
         """Return the prediction for each row: a name of `classes`, or "unsure"."""
         codes, confidence = self.decide(probabilities)
-        sure = self.is_sure(confidence)
-        named: np.ndarray = classes[codes]
-        return named if sure.all() else np.where(sure, named, UNSURE)
+        is_sure = self.is_sure(confidence)
+        predictions: np.ndarray = classes[codes]
+        return predictions if is_sure.all() else np.where(is_sure, predictions, UNSURE)
 
     def is_sure(self, confidence: np.ndarray) -> np.ndarray:
-        """Return True for the rows for which the rule does not abstain."""
-        sure: np.ndarray = confidence >= self.least_confidence
-        return sure
+        """Return True for each row for which the rule does not abstain."""
+        is_sure: np.ndarray = confidence >= self.least_confidence
+        return is_sure
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class LabelSetRule(DecisionRule):
     threshold : float
         The least probability at which a label is in the set.
     thresholds : tuple of float
-        Those of the labels one by one, in the order of the classes; default: `threshold` for all.
+        Threshold of each label, in the order of the classes; default: `threshold` for all.
 
     Examples
     --------
@@ -116,35 +116,35 @@ class LabelSetRule(DecisionRule):
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
         """Return True for each label in the set of each row, shape (n, n_labels)."""
-        chosen: np.ndarray = probabilities >= (self.thresholds or self.threshold)
-        return chosen
+        indicators: np.ndarray = probabilities >= (self.thresholds or self.threshold)
+        return indicators
 
     def measure(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the confidence in the set of each row, shape (n,).
 
-        With thresholds of 0.5, it is the probability of the set if its labels are independent. With
-        another threshold, probabilities are rescaled such that it becomes 0.5.
+        With thresholds of 0.5, it is the probability of the set if its labels are independent.
+        Probabilities are rescaled such that any other threshold becomes 0.5.
         """
-        lines = np.array(self.thresholds or self.threshold)
-        room = np.where(self.choose(probabilities), 1 - lines, lines)
-        far = np.abs(probabilities - lines) / np.maximum(room, _TINY)
-        sure: np.ndarray = (0.5 + far / 2).prod(axis=1)
-        return sure
+        thresholds = np.array(self.thresholds or self.threshold)
+        largest = np.where(self.choose(probabilities), 1 - thresholds, thresholds)
+        distance = np.abs(probabilities - thresholds) / np.maximum(largest, _TINY)
+        confidence: np.ndarray = (0.5 + distance / 2).prod(axis=1)
+        return confidence
 
     def name(self, probabilities: np.ndarray, classes: np.ndarray) -> list[list[str]]:
         """Return the label set of each row, as a list of names of `classes`, or of "unsure"."""
-        sure = self.is_sure(self.measure(probabilities))
+        is_sure = self.is_sure(self.measure(probabilities))
         sets = [classes[row].tolist() for row in self.choose(probabilities)]
-        return [labels if known else [UNSURE] for labels, known in zip(sets, sure, strict=True)]
+        return [labels if sure else [UNSURE] for labels, sure in zip(sets, is_sure, strict=True)]
 
 
 def make_rule(separator: str | None) -> DecisionRule:
-    """Return the rule of models by default, with a separator for those of label sets."""
+    """Return the default rule, that for label sets if there is a `separator`."""
     return DecisionRule() if separator is None else LabelSetRule()
 
 
 def record_rule(rule: DecisionRule) -> dict[str, Any]:
-    """Return what `read_rule` makes `rule` of, as JSON keeps it."""
+    """Return `rule` as a dict that JSON can store, for `read_rule`."""
     facts = asdict(rule)
     lists = {name: list(value) for name, value in facts.items() if isinstance(value, tuple)}
     facts |= lists

@@ -23,7 +23,7 @@ DESCRIPTORS = {
     "characters": "characters of the text",
     "words": "words of the text, as the model reads it",
     "non_letters": "share of its characters that are neither letters nor white space",
-    "markup": "share of its characters that stand in HTML tags",
+    "markup": "share of its characters that are in HTML tags",
     "unknown": "share of its words that the model does not know",
 }
 _PLAIN_WORDS = TokenRules("word", r"\b\w\w+\b", lowercase=True, strip_accents=None)
@@ -36,28 +36,28 @@ class Tokenization:
     Attributes
     ----------
     rules : TokenRules
-        What a word is.
+        How the model splits a text into words.
     known : collection of str or None
-        The words that it knows; None for a model that does not read words.
+        The words that the model knows; None for a model that does not read words.
     """
 
     rules: TokenRules
-    known: Collection[str] | None
+    vocabulary: Collection[str] | None
 
 
 def find_tokenization(pipeline: Pipeline) -> Tokenization:
-    """Return the tokenization of a fitted `pipeline`, that of its first features of words."""
-    for part in walk_steps(pipeline["features"]):
-        rules = find_rules(part) if isinstance(part, CountVectorizer) else None
+    """Return the tokenization of a fitted `pipeline`, from its first vectorizer of words."""
+    for step in walk_steps(pipeline["features"]):
+        rules = find_rules(step) if isinstance(step, CountVectorizer) else None
         if rules is not None and rules.analyzer == "word":
-            words = {word for term in part.vocabulary_ for word in term.split(" ") if word}
-            stop_words = part.get_stop_words() or ()  # skipped, so known
-            return Tokenization(rules, words.union(word for word in stop_words if word))
+            vocabulary = {word for term in step.vocabulary_ for word in term.split(" ") if word}
+            stop_words = step.get_stop_words() or ()  # skipped, so known
+            return Tokenization(rules, vocabulary.union(word for word in stop_words if word))
     return Tokenization(_PLAIN_WORDS, None)
 
 
 class TextReader:
-    """Computes descriptors of texts batch by batch, and document frequencies of words.
+    """Descriptors of texts and document frequencies of words, computed batch by batch.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ class TextReader:
         self.documents = 0
         self._rules = tokenization.rules
         self._words = Words()
-        self._knows_words = tokenization.known is not None
+        self._knows_words = tokenization.vocabulary is not None
         # Known words have the first numbers.
-        self._words.add(list(tokenization.known or ()))
-        self._known = self._words.size
-        self._frequencies = np.zeros(self._known, np.int64)
+        self._words.add(list(tokenization.vocabulary or ()))
+        self._known_count = self._words.size
+        self._frequencies = np.zeros(self._known_count, np.int64)
 
     def describe(self, texts: pd.Series) -> pd.DataFrame:
         """Return the descriptors of some texts.
@@ -98,42 +98,43 @@ class TextReader:
         characters, symbols = _count_characters(strings)
         threads = count_threads(None)
         corpus = read_corpus(CleanedTexts(texts), self._rules, self._words, threads)
-        words = np.diff(corpus.ends, prepend=0)
+        word_counts = np.diff(corpus.ends, prepend=0)
         columns = {
             "characters": characters,
-            "words": words,
+            "words": word_counts,
             "non_letters": _divide(symbols, characters),
             "markup": _divide(characters - _count_without_tags(strings), characters),
         }
         if self._knows_words:
-            columns["unknown"] = _divide(_sum_runs(corpus.tokens >= self._known, words), words)
-        found = count_numbers(corpus.tokens, corpus.ends, self._words.size, threads)[:, 0]
-        found[: len(self._frequencies)] += self._frequencies
-        self._frequencies = found
+            unknown_counts = _sum_runs(corpus.tokens >= self._known_count, word_counts)
+            columns["unknown"] = _divide(unknown_counts, word_counts)
+        frequencies = count_numbers(corpus.tokens, corpus.ends, self._words.size, threads)[:, 0]
+        frequencies[: len(self._frequencies)] += self._frequencies
+        self._frequencies = frequencies
         self.documents += len(texts)
-        # In the precision of stored references, so that equal values stay equal.
+        # The precision of stored references, so that equal values stay equal.
         return pd.DataFrame(columns, dtype=np.float32)
 
     def count_words(self) -> int:
         """Return the number of distinct words."""
         return int(np.count_nonzero(self._frequencies))
 
-    def list_terms(self, most: int) -> pd.Series:
-        """Return the document frequencies of the `most` frequent words.
+    def list_terms(self, count: int) -> pd.Series:
+        """Return the document frequencies of the `count` frequent words.
 
-        Ties are taken in the order of the words.
+        Equally frequent words are sorted alphabetically.
         """
         frequencies = self._frequencies
-        least = np.partition(frequencies, -most)[-most] if most < len(frequencies) else 1
-        numbers = np.flatnonzero(frequencies >= max(int(least), 1))
-        found = pd.Series(frequencies[numbers], self._words.decode(numbers), np.int64)
-        return found.sort_index().sort_values(ascending=False, kind="stable")[:most]
+        smallest = np.partition(frequencies, -count)[-count] if count < len(frequencies) else 1
+        numbers = np.flatnonzero(frequencies >= max(int(smallest), 1))
+        terms = pd.Series(frequencies[numbers], self._words.decode(numbers), np.int64)
+        return terms.sort_index().sort_values(ascending=False, kind="stable")[:count]
 
     def count_terms(self, terms: Collection[str]) -> np.ndarray:
         """Return the document frequency of each of `terms`."""
         numbers = self._words.add(list(terms))
-        missing = max(self._words.size - len(self._frequencies), 0)
-        self._frequencies = np.pad(self._frequencies, (0, missing))
+        new_count = max(self._words.size - len(self._frequencies), 0)
+        self._frequencies = np.pad(self._frequencies, (0, new_count))
         counts: np.ndarray = self._frequencies[numbers]
         return counts
 
@@ -150,7 +151,7 @@ def _is_symbol() -> np.ndarray:
 
 
 def _count_characters(strings: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the number of characters in each text, and of those not letters or spaces."""
+    """Return the number of characters in each text, and of those neither letters nor spaces."""
     sizes = pc.utf8_length(strings).to_numpy(zero_copy_only=False).astype(np.int64)
     text = b"".join(strings.cast(pa.large_binary()).to_pylist()).decode()
     points = np.frombuffer(text.encode("utf-32-le"), "<u4")
@@ -166,12 +167,12 @@ def _count_without_tags(strings: pa.LargeStringArray) -> np.ndarray:
 
 def _sum_runs(flags: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return the number of set flags in each run of the given sizes."""
-    set_before = np.searchsorted(np.flatnonzero(flags), np.cumsum(sizes))
-    counts: np.ndarray = np.diff(set_before, prepend=0)
+    cumulative = np.searchsorted(np.flatnonzero(flags), np.cumsum(sizes))
+    counts: np.ndarray = np.diff(cumulative, prepend=0)
     return counts
 
 
-def _divide(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
-    """Return the quotients, 0 where a whole is 0."""
-    shares: np.ndarray = parts / np.maximum(wholes, 1)
+def _divide(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Return the shares of counts in totals, 0 where a total is 0."""
+    shares: np.ndarray = counts / np.maximum(totals, 1)
     return shares

@@ -1,10 +1,10 @@
-"""Two-sample tests: how large a difference is, how significant, and whether it is an alarm.
+"""Two-sample tests of drift: effect sizes, p-values and alarms.
 
 A difference is an alarm if it is both larger than a threshold and significant: irrelevant
-differences raise no alarm in large samples, and noise raises none in small ones. Significance is
-that of all checks of a run together: Holm's (1979) correction bounds the probability of any false
-alarm by `alpha`, however the checks depend on each other. Each test is exact or conservative at
-every sample size, so the bound holds for a file of one row as well.
+differences raise no alarm in large samples, and noise raises none in small ones. Holm's (1979)
+correction for all checks of a run bounds the probability of any false alarm by `alpha`, however the
+checks depend on each other. Each test is exact or conservative at every sample size, so the bound
+holds even for a file of one row.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.exact_tests import compute_fisher_p_values, compute_smirnov_p_value
 from sentiment.modeling.statistics import adjust_p_values
 
-# How the size of a difference is measured.
+# Effect sizes.
 DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
-# Rows of a sample up to which the test of numbers is exact, as of scipy's ks_2samp.
-_MOST_EXACT = 10_000
+# The largest sample for which the test of numbers is exact, as in scipy's ks_2samp.
+_MAX_EXACT = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class Check:
     reference, current : float
         Value in the reference and in the current rows: a mean, a share or a count.
     effect : float
-        How large the difference is, in the units of `measure`.
+        Effect size of the difference.
     measure : str
-        How the size of a difference is measured.
+        Name of the effect size.
     threshold : float
-        Smaller differences do not matter.
+        Smallest effect size that matters.
     p_value : float
         Probability of a difference this large between samples of the same distribution; `decide`
         corrects it for all checks of the run.
     detail : str
-        The label or word that was compared, if it was one of many.
+        The label or word that was compared, if it is one of many.
     drifted : bool
-        Whether it is an alarm, as `decide` finds.
+        Whether it is an alarm; set by `decide`.
     """
 
     name: str
@@ -65,9 +65,9 @@ def decide(checks: Sequence[Check], alpha: float) -> list[Check]:
     Parameters
     ----------
     checks : sequence of Check
-        All that were made.
+        All checks of the run.
     alpha : float
-        The largest probability of a false alarm in any of them.
+        The largest probability of a false alarm in any check.
     """
     corrected = adjust_p_values([check.p_value for check in checks])
     return [
@@ -87,23 +87,23 @@ def compare_numbers(reference: np.ndarray, current: np.ndarray) -> tuple[float, 
     Returns
     -------
     distance : float
-        Wasserstein's distance in standard deviations of the reference, which Evidently takes for
-        large samples as well; a deviation below a thousandth counts as one.
+        Wasserstein distance in standard deviations of the reference, as Evidently uses for large
+        samples; a deviation below a thousandth counts as a thousandth.
     p_value : float
-        Of the two-sided test of Kolmogorov and Smirnov: exact up to 10,000 rows, conservative
-        where values repeat. The asymptotic one calls a single row that lies outside of a small
-        reference all but impossible.
+        Of the two-sided Kolmogorov-Smirnov test: exact up to 10,000 rows, conservative for repeated
+        values. The asymptotic p-value would be near 0 for a single row outside of a small
+        reference.
     """
     scale = max(float(np.std(reference, dtype=np.float64)), 1e-3)
     n, m = len(reference), len(current)
-    both = np.sort(np.concatenate([reference, current], dtype=np.float64))
-    below, other = (
-        np.searchsorted(np.sort(one), both, side="right") for one in (reference, current)
+    pooled = np.sort(np.concatenate([reference, current], dtype=np.float64))
+    reference_ranks, current_ranks = (
+        np.searchsorted(np.sort(sample), pooled, side="right") for sample in (reference, current)
     )
-    gaps = np.abs(below * m - other * n)
-    distance = float(gaps[:-1] @ np.diff(both)) / (n * m) / scale
+    gaps = np.abs(reference_ranks * m - current_ranks * n)
+    distance = float(gaps[:-1] @ np.diff(pooled)) / (n * m) / scale
     gap = int(gaps.max())
-    if max(n, m) <= _MOST_EXACT:
+    if max(n, m) <= _MAX_EXACT:
         return distance, float(compute_smirnov_p_value(n, m, gap))
     from scipy.stats import kstwo
 
@@ -115,41 +115,41 @@ def compare_labels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return how the odds of each label have changed, and the p-values of their equality.
 
-    Each label is compared with all others together, so that a rare one is seen beside frequent
-    ones, and a frequent one is not hidden by a small sample of the rest.
+    Each label is compared with all others together, so that frequent labels do not hide a change of
+    a rare one, and a small sample of the others does not hide a change of a frequent one.
 
     Parameters
     ----------
     reference, current : ndarray of int, of shape (n_labels,)
         Rows of each label.
     rows : (int, int), optional
-        All rows of both, where a row may have several labels or none.
+        Numbers of all rows of both samples, if a row may have several labels or none.
 
     Returns
     -------
     ratios : ndarray of float, of shape (n_labels,)
-        The factor by which the odds rose or fell, at least 1. Half a row is added to each count
-        (Haldane, 1956), so that it is finite where a label vanishes; a label without any rows has
-        not changed.
+        Odds ratio of the rise or fall, at least 1. Half a row is added to each count (Haldane,
+        1956), so that it is finite if a label vanishes; 1 for a label without any rows.
     p_values : ndarray of float, of shape (n_labels,)
-        Of `compute_p_values`, times the labels that were tested (Bonferroni); two labels make one
+        Of `compute_p_values`, times the number of tested labels (Bonferroni); two labels are one
         test.
     """
     sizes = rows or (int(reference.sum()), int(current.sum()))
-    before, after = (
+    reference_odds, current_odds = (
         (counts + 0.5) / (size - counts + 0.5)
         for counts, size in zip((reference, current), sizes, strict=True)
     )
     tested = int(np.count_nonzero(reference + current))
     p_values = compute_p_values(reference, current, sizes) * (tested if tested > 2 or rows else 1)
-    ratios = np.where(reference + current > 0, np.maximum(after / before, before / after), 1.0)
+    changes = current_odds / reference_odds
+    ratios = np.where(reference + current > 0, np.maximum(changes, 1 / changes), 1.0)
     return ratios, np.minimum(p_values, 1.0)
 
 
 def compare_shares(
     reference: np.ndarray, current: np.ndarray, sizes: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much shares differ, and the p-values of their equality.
+    """Return the differences of shares, and the p-values of their equality.
 
     Parameters
     ----------
@@ -161,15 +161,15 @@ def compare_shares(
     Returns
     -------
     effects : ndarray of float, of shape (n,)
-        Cohen's (1988) h, the difference of ``2 arcsin sqrt(share)``; above 0 for a rise.
+        Cohen's (1988) h, the difference of ``2 arcsin sqrt(share)``; positive for a rise.
     p_values : ndarray of float, of shape (n,)
         Of `compute_p_values`.
     """
-    before, after = (
+    reference_angles, current_angles = (
         2 * np.arcsin(np.sqrt(counts / max(size, 1)))
         for counts, size in zip((reference, current), sizes, strict=True)
     )
-    return after - before, compute_p_values(reference, current, sizes)
+    return current_angles - reference_angles, compute_p_values(reference, current, sizes)
 
 
 def compute_p_values(
@@ -179,8 +179,9 @@ def compute_p_values(
 ) -> np.ndarray:
     """Return the p-values of the equality of shares, by Fisher's exact test.
 
-    Given how many rows have a property in all, those among the current ones are hypergeometric.
-    The smaller of both tails is doubled, which is conservative at any size and for any share.
+    Given the number of rows with a property in both samples, their number in the current sample has
+    a hypergeometric distribution. The smaller tail is doubled, which is conservative at any size
+    and for any share.
 
     Parameters
     ----------
@@ -193,24 +194,24 @@ def compute_p_values(
     -------
     ndarray of float, of shape (n,)
     """
-    given = current, reference + current, sizes[1], np.add(*sizes)
+    counts = current, reference + current, sizes[1], np.add(*sizes)
     p_values = np.empty(len(current))
-    # Copies, since kernels are compiled for contiguous arrays that can be written to.
+    # Copies, since kernels are compiled for contiguous, writable arrays.
     compute_fisher_p_values(
-        *(np.array(one, np.int64) for one in np.broadcast_arrays(*given)), p_values
+        *(np.array(array, np.int64) for array in np.broadcast_arrays(*counts)), p_values
     )
     return p_values
 
 
 def choose(effects: np.ndarray, thresholds: np.ndarray | float, p_values: np.ndarray) -> int:
-    """Return which of several differences to report: of those that matter, the most significant.
+    """Return the index of the difference to report: the most significant one that matters.
 
     Parameters
     ----------
     effects, p_values : ndarray of float, of shape (n,)
         Sizes and significance of the differences, at least one.
     thresholds : ndarray of float, of shape (n,), or float
-        Where a difference begins to matter; if none does, all are candidates.
+        Smallest differences that matter; if none is as large, all are candidates.
     """
     large = effects >= thresholds
     candidates = large if large.any() else np.ones_like(large)
@@ -220,16 +221,16 @@ def choose(effects: np.ndarray, thresholds: np.ndarray | float, p_values: np.nda
 def compare_terms(
     reference: np.ndarray, current: np.ndarray, sizes: tuple[int, int], tested: int
 ) -> pd.DataFrame:
-    """Return how the share of documents that hold a term has changed, for each term.
+    """Return the change of the document frequency of each term.
 
     Parameters
     ----------
     reference, current : ndarray of int, of shape (n_terms,)
-        Documents that hold each term.
+        Documents that contain each term.
     sizes : (int, int)
         Documents of both samples.
     tested : int
-        How many terms these were chosen from, for which the p-values are corrected (Bonferroni).
+        Number of terms that these were chosen from, for the correction of p-values (Bonferroni).
 
     Returns
     -------
@@ -249,10 +250,12 @@ def compare_terms(
 
 
 def check_numbers(name: str, reference: np.ndarray, current: np.ndarray, threshold: float) -> Check:
-    """Return the check of two samples of numbers; parameters are as of `compare_numbers`."""
-    before, after = (float(np.mean(values, dtype=np.float64)) for values in (reference, current))
+    """Return the check of two samples of numbers; see `compare_numbers`."""
+    reference_mean, current_mean = (
+        float(np.mean(sample, dtype=np.float64)) for sample in (reference, current)
+    )
     distance, p_value = compare_numbers(reference, current)
-    return Check(name, before, after, distance, DISTANCE, threshold, p_value)
+    return Check(name, reference_mean, current_mean, distance, DISTANCE, threshold, p_value)
 
 
 def check_labels(
@@ -269,25 +272,29 @@ def check_labels(
     reference, current : Series of str
         Predictions.
     classes : sequence of str
-        What can be predicted.
+        Labels that can be predicted.
     separator : str, optional
         Between the labels of a set, if predictions are label sets.
     threshold : float
-        The factor of the odds from which a change matters.
+        Smallest odds ratio that matters.
     """
-    before, after = (count_labels(one, classes, separator) for one in (reference, current))
+    reference_counts, current_counts = (
+        count_labels(predictions, classes, separator) for predictions in (reference, current)
+    )
     sizes = len(reference), len(current)
-    ratios, p_values = compare_labels(before, after, sizes if separator else None)
-    chosen = choose(ratios, threshold, p_values)
+    ratios, p_values = compare_labels(
+        reference_counts, current_counts, sizes if separator else None
+    )
+    k = choose(ratios, threshold, p_values)
     return Check(
-        "prediction", float(before[chosen] / sizes[0]), float(after[chosen] / sizes[1]),
-        float(ratios[chosen]), ODDS, threshold, float(p_values[chosen]), detail=classes[chosen],
+        "prediction", float(reference_counts[k] / sizes[0]), float(current_counts[k] / sizes[1]),
+        float(ratios[k]), ODDS, threshold, float(p_values[k]), detail=classes[k],
     )  # fmt: skip
 
 
 def count_labels(predicted: pd.Series, classes: Sequence[str], separator: str | None) -> np.ndarray:
-    """Return how many rows were given each of `classes`, shape (n_classes,)."""
+    """Return how many rows are predicted as each of `classes`, shape (n_classes,)."""
     if separator is None:
         return predicted.value_counts().reindex([*classes], fill_value=0).to_numpy()
-    found = make_indicators(predicted.tolist(), [*classes], separator)
-    return np.asarray(found.sum(axis=0)).ravel()
+    indicators = make_indicators(predicted.tolist(), [*classes], separator)
+    return np.asarray(indicators.sum(axis=0)).ravel()

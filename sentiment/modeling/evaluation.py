@@ -1,4 +1,4 @@
-"""Evaluation of predictions: plain arrays in, numbers and tables out."""
+"""Evaluation of predictions: metrics, tables and cross-validation."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
@@ -24,12 +24,12 @@ from sentiment.modeling.predictions import LabelSetPredictions, Predictions, mak
 
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
-# Characters of each text that are kept beside its scores, to look at mistakes.
+# Characters of each text that are stored with its scores, for a look at errors.
 EXCERPT = 200
 
 
 def scores_file(split: str) -> str:
-    """Return the file, in the folder of a run, of its `Predictions` for `split`."""
+    """Return the path, in the folder of a run, of its `Predictions` for `split`."""
     return f"scores/{split}.parquet"
 
 
@@ -65,30 +65,30 @@ def evaluate(
 
 
 def score(predictions: Predictions) -> dict[str, float]:
-    """Return every metric of these predictions, with its value.
+    """Return the value of each metric of these predictions.
 
     Precision, recall and F1 without an average in their name are those of the second of two
-    classes, and of more classes the macro averages. A class without a row in the split has no
-    precision, recall, F1 or area: it is left out of the means, and where it is the second of two,
-    these metrics are NaN. ROC AUC is the mean area of one class against the rest. The Brier score
-    is the mean of the squared error summed over the classes (Brier, 1950), halved for two classes,
-    so that it lies between 0 and 1 there. Accuracy of label sets is that of whole sets, and log
-    loss and Brier score are means over their labels.
+    classes, and the macro averages of more classes. A class without rows in the split has no
+    precision, recall, F1 or area: it is left out of the means, and if it is the second of two,
+    these metrics are NaN. ROC AUC is the mean of one-vs-rest areas. The Brier score is the mean of
+    the squared error summed over the classes (Brier, 1950), halved for two classes, so that it is
+    between 0 and 1. For label sets, accuracy is the share of exact matches, and log loss and Brier
+    score are means over the labels.
     """
     counts = predictions.count_classes()
-    found = {name: float(measure(counts)[0]) for name, measure in OF_COUNTS.items()}
+    scores = {name: float(measure(counts)[0]) for name, measure in OF_COUNTS.items()}
     rows = measure_rows(predictions, METRICS)
-    found |= {name: float(values.mean()) for name, values in rows.items()}
+    scores |= {name: float(values.mean()) for name, values in rows.items()}
     area = average_areas(measure_areas(predictions), has_second=predictions.has_second)
-    found |= dict.fromkeys(AREAS, area)
+    scores |= dict.fromkeys(AREAS, area)
     if predictions.separator is None:
-        found["ece"] = expected_calibration_error(predictions)
+        scores["ece"] = expected_calibration_error(predictions)
     if predictions.scale is not None:
         squares = np.array([np.square(predictions.rank_errors).sum()])
         ranks = np.arange(len(predictions.classes))
-        found[KAPPA] = float(measure_kappa(counts, ranks, squares)[0])
-    found |= {name: measure(predictions) for name, measure in list_own_measures().items()}
-    return {name: found[name] for name in predictions.metrics}
+        scores[KAPPA] = float(measure_kappa(counts, ranks, squares)[0])
+    scores |= {name: measure(predictions) for name, measure in list_own_measures().items()}
+    return {name: scores[name] for name in predictions.metrics}
 
 
 def measure_each_class(predictions: Predictions) -> pd.DataFrame:
@@ -102,7 +102,7 @@ def measure_each_class(predictions: Predictions) -> pd.DataFrame:
         order of the classes.
     """
     counts = predictions.count_classes()
-    right, predicted, rows = (part[0] for part in (counts.right, counts.predicted, counts.true))
+    right, predicted, rows = counts.right[0], counts.predicted[0], counts.true[0]
     return pd.DataFrame(
         {
             "label": predictions.classes.astype(str),
@@ -117,12 +117,12 @@ def measure_each_class(predictions: Predictions) -> pd.DataFrame:
 
 
 def list_confusions(predictions: Predictions, most: int) -> list[tuple[str, str, int]]:
-    """Return which class was most often predicted in place of which: true, predicted, rows."""
-    wrong = predictions.codes != predictions.predicted_codes
-    pairs = np.column_stack([predictions.codes, predictions.predicted_codes])[wrong]
-    found, counts = np.unique(pairs, axis=0, return_counts=True)
+    """Return the most frequent confusions of two classes: true label, predicted label, rows."""
+    is_wrong = predictions.codes != predictions.predicted_codes
+    codes = np.column_stack([predictions.codes, predictions.predicted_codes])[is_wrong]
+    pairs, counts = np.unique(codes, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:most]
-    labels = predictions.classes[found[order]].tolist()
+    labels = predictions.classes[pairs[order]].tolist()
     return [(*pair, int(n)) for pair, n in zip(labels, counts[order], strict=True)]
 
 
@@ -135,14 +135,14 @@ def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
     function = metric.load()
 
     def measure(predictions: Predictions) -> float:
-        if isinstance(predictions, LabelSetPredictions):  # matrices of 0 and 1, as scikit-learn
+        if isinstance(predictions, LabelSetPredictions):  # scikit-learn takes matrices of 0 and 1
             truth = predictions.truth.astype(int)
             if metric.response_method == "predict":
                 return function(truth, predictions.predicted_truth.astype(int))
             return function(truth, predictions.probabilities)
         if metric.response_method == "predict":
             return function(predictions.labels, predictions.predicted)
-        # As scikit-learn has it: of two classes, the probability of the second.
+        # Like scikit-learn, pass the probability of the second of two classes.
         p = predictions.probabilities
         return function(predictions.labels, p[:, 1] if p.shape[1] == 2 else p)
 
@@ -150,12 +150,12 @@ def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
 
 
 def calibration_table(predictions: Predictions) -> pd.DataFrame:
-    """Return confidence and accuracy of the predicted class, in bins of equal width.
+    """Return confidence and accuracy of predictions, in bins of equal width.
 
     Returns
     -------
     DataFrame
-        One row per bin that is not empty: ``rows``, ``confidence`` (mean) and ``accuracy``.
+        One row per non-empty bin: ``rows``, ``confidence`` (mean) and ``accuracy``.
     """
     confidence, index = find_bins(predictions)
     table = pd.DataFrame({"bin": index, "confidence": confidence, "accuracy": predictions.right})
@@ -167,12 +167,12 @@ def find_bins(predictions: Predictions) -> tuple[np.ndarray, np.ndarray]:
     """Return the confidence in the predicted class of each row, and the number of its bin."""
     confidence = predictions.probabilities.max(axis=1)
     # Bins are closed on the right, as in Guo et al. (2017).
-    places = np.ceil(confidence * CALIBRATION_BINS) - 1
-    return confidence, np.clip(places, 0, CALIBRATION_BINS - 1).astype(int)
+    bins = np.ceil(confidence * CALIBRATION_BINS) - 1
+    return confidence, np.clip(bins, 0, CALIBRATION_BINS - 1).astype(int)
 
 
 def expected_calibration_error(predictions: Predictions) -> float:
-    """Return the mean distance of confidence and accuracy, weighted by rows.
+    """Return the mean difference of confidence and accuracy, weighted by rows.
 
     ``ECE = sum_b n_b / n * |accuracy_b - confidence_b|`` over bins of equal width of the
     confidence in the predicted class (Naeini et al., 2015; Guo et al., 2017).
@@ -195,7 +195,7 @@ def cross_validate(
     Parameters
     ----------
     pipeline : Pipeline
-        Not fitted; each fold fits a clone of all of it, features included.
+        Not fitted; each fold fits a clone of it, features included.
     frame : DataFrame
         Columns ``text`` and ``label``.
     folds : int
@@ -214,52 +214,54 @@ def cross_validate(
     predictions : Predictions
         For all rows of `frame`, in its order.
     """
-    scores, parts, rows = [], [], []
-    for train, held_out in _cut_folds(frame["label"], folds, seed, find_separator(pipeline)):
+    scores, predictions, rows = [], [], []
+    for train, held_out in _split_folds(frame["label"], folds, seed, find_separator(pipeline)):
         fitted = fit(clone(pipeline), frame.iloc[train], unlabelled)
-        parts.append(evaluate(fitted, frame.iloc[held_out], scale))
-        scores.append(score(parts[-1]))
+        predictions.append(evaluate(fitted, frame.iloc[held_out], scale))
+        scores.append(score(predictions[-1]))
         rows.append(held_out)
     summary: dict[str, float] = {}
     for name in scores[0]:
         values = [fold[name] for fold in scores]
         summary |= {f"{name}_mean": float(np.mean(values))}
         summary |= {f"{name}_std": float(np.std(values, ddof=1))}
-    return summary, _join(parts).take(np.argsort(np.concatenate(rows)))
+    return summary, _concatenate(predictions).take(np.argsort(np.concatenate(rows)))
 
 
-def _join(parts: list[Predictions]) -> Predictions:
-    """Return the predictions of all parts; a class that one of them lacks has probability 0."""
-    known = np.concatenate([part.classes for part in parts])
+def _concatenate(folds: list[Predictions]) -> Predictions:
+    """Return the predictions of all folds; a class that a fold lacks has probability 0 there."""
+    labels = np.concatenate([fold.classes for fold in folds])
     values = None
-    if parts[0].scale is not None:
-        scale = dict(zip(known, np.concatenate([part.scale for part in parts]), strict=True))
+    if folds[0].scale is not None:
+        scale = dict(zip(labels, np.concatenate([fold.scale for fold in folds]), strict=True))
         classes = np.array(sorted(scale, key=lambda label: scale[label]))
         values = np.array([scale[label] for label in classes])
     else:
-        classes = np.unique(known)
+        classes = np.unique(labels)
         classes = classes[find_order(classes)]
     tables = [
-        pd.DataFrame(part.probabilities, columns=part.classes).reindex(columns=classes)
-        for part in parts
+        pd.DataFrame(fold.probabilities, columns=fold.classes).reindex(columns=classes)
+        for fold in folds
     ]
     return replace(
-        parts[0],
-        labels=np.concatenate([part.labels for part in parts]),
+        folds[0],
+        labels=np.concatenate([fold.labels for fold in folds]),
         probabilities=pd.concat(tables).fillna(0.0).to_numpy(),
         classes=classes,
         scale=values,
     )
 
 
-def _cut_folds(
+def _split_folds(
     labels: pd.Series, folds: int, seed: int, separator: str | None
 ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """Return the rows to learn from and those to score of each of the stratified folds."""
+    """Return the training rows and the held-out rows of each stratified fold."""
     if separator is None:
         splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
-        cut: Iterable[tuple[np.ndarray, np.ndarray]] = splitter.split(labels, labels)
-        return cut
+        splits: Iterable[tuple[np.ndarray, np.ndarray]] = splitter.split(labels, labels)
+        return splits
     shares = {str(fold): 1 / folds for fold in range(folds)}
-    parts = stratify_sets(labels.to_list(), separator, shares, seed)
-    return [(np.flatnonzero(parts != fold), np.flatnonzero(parts == fold)) for fold in shares]
+    row_folds = stratify_sets(labels.to_list(), separator, shares, seed)
+    return [
+        (np.flatnonzero(row_folds != fold), np.flatnonzero(row_folds == fold)) for fold in shares
+    ]

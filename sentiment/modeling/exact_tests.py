@@ -1,7 +1,7 @@
-"""Loops of the exact two-sample tests: numbers in, numbers out.
+"""Kernels of exact two-sample tests.
 
-Those of scipy give the same p-values, but its ``stats`` takes 30 MB and a second to import, and
-holds the GIL while it computes.
+scipy's tests give the same p-values, but importing ``scipy.stats`` takes 30 MB and a second, and
+they hold the GIL.
 """
 
 import math
@@ -13,11 +13,12 @@ from sentiment.ngrams.compiling import kernel
 
 @kernel
 def compute_smirnov_p_value(n, m, gap):
-    """Return how likely two samples of one distribution differ as much as these.
+    """Return the probability that two samples of the same distribution differ at least as much.
 
     Merged and sorted, the rows of both samples are a path over a grid of `n` by `m` steps, and all
-    paths are equally likely. To each point, this is the share of the paths that have been too far
-    from the diagonal; it only adds and multiplies, so that small p-values are exact as well.
+    paths are equally likely. For each point, ``reached`` is the share of the paths to it that have
+    been as far from the diagonal as `gap`. It is only added and multiplied, so that small p-values
+    are exact as well.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def compute_smirnov_p_value(n, m, gap):
     Returns
     -------
     float
-        The two-sided p-value of Kolmogorov and Smirnov, conservative where values repeat.
+        Two-sided p-value of the Kolmogorov-Smirnov test, conservative if values repeat.
     """
     reached = np.zeros(m + 1)
     for i in range(n + 1):
@@ -37,36 +38,34 @@ def compute_smirnov_p_value(n, m, gap):
             if abs(i * m - j * n) >= gap:
                 reached[j] = 1.0
             elif j > 0:
-                # The last step to this point is one of the first sample with this probability.
+                # The probability that the last step to this point is a row of the first sample.
                 share = i / (i + j)
                 reached[j] = share * reached[j] + (1.0 - share) * reached[j - 1]
     return reached[m]
 
 
 @kernel
-def compute_fisher_p_values(found, marked, drawn, total, p_values):
+def compute_fisher_p_values(sample_counts, counts, sample_sizes, sizes, p_values):
     """Compute the doubled smaller tails of hypergeometric distributions.
 
     Parameters
     ----------
-    found : ndarray of int64, of shape (n,)
-        Rows of the sample that have a property.
-    marked : ndarray of int64, of shape (n,)
-        All rows that have it.
-    drawn, total : ndarray of int64, of shape (n,)
+    sample_counts, counts : ndarray of int64, of shape (n,)
+        Rows of the sample, and all rows, that have a property.
+    sample_sizes, sizes : ndarray of int64, of shape (n,)
         Rows of the sample, and all rows.
     p_values : ndarray of float64, of shape (n,)
-        Written.
+        Output.
     """
-    for k in range(len(found)):
-        x, good, size = found[k], marked[k], drawn[k]
-        bad = total[k] - good
+    for k in range(len(sample_counts)):
+        x, good, size = sample_counts[k], counts[k], sample_sizes[k]
+        bad = sizes[k] - good
         point = math.exp(
-            _log_binomial(good, x) + _log_binomial(bad, size - x) - _log_binomial(total[k], size)
+            _log_binomial(good, x) + _log_binomial(bad, size - x) - _log_binomial(sizes[k], size)
         )
-        # Away from the mean, terms fall from one to the next.
+        # Terms decrease away from the mean.
         term = total_terms = 1.0
-        if float(x) * total[k] <= float(size) * good:
+        if float(x) * sizes[k] <= float(size) * good:
             while x > max(0, size - bad) and term > 1e-17 * total_terms:
                 term *= x / (good - x + 1.0) * ((bad - size + x) / (size - x + 1.0))
                 total_terms += term

@@ -1,4 +1,4 @@
-"""Warnings of fits: one that comes in many fits of a run is given once."""
+"""Warnings of fits: a warning that several fits of a run raise is issued once."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ from sentiment.errors import mask_numbers
 
 
 @dataclass
-class _Found:
-    """A warning, where it came from, and the fits in which it came."""
+class _MergedWarning:
+    """A warning, its location, and the fits that raised it."""
 
     message: Warning
     text: str
-    place: tuple[str, int]
+    location: tuple[str, int]
     fits: set[int] = field(default_factory=set)
 
 
 class _Merger:
-    """Collects the warnings of several fits."""
+    """Collector of the warnings of several fits."""
 
     def __init__(self) -> None:
         self.fits = 0
-        self._found: dict[Any, _Found] = {}
+        self._warnings: dict[Any, _MergedWarning] = {}
 
     def add(
         self,
@@ -38,21 +38,22 @@ class _Merger:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        """Count a warning of the fit that is under way, in place of `warnings.showwarning`."""
-        given = message if isinstance(message, Warning) else category(message)
-        text = str(given)
+        """Collect a warning of the current fit; replaces `warnings.showwarning`."""
+        warning = message if isinstance(message, Warning) else category(message)
+        text = str(warning)
         if issubclass(category, FitFailedWarning):
             text = abridge_fits(text)
-        # Many texts hold a number that differs from fit to fit.
+        # Many texts contain a number that differs from fit to fit.
         key = (mask_numbers(text), category, filename, lineno)
-        self._found.setdefault(key, _Found(given, text, (filename, lineno))).fits.add(self.fits)
+        merged = self._warnings.setdefault(key, _MergedWarning(warning, text, (filename, lineno)))
+        merged.fits.add(self.fits)
 
-    def give(self) -> None:
-        """Give each warning once."""
-        for one in self._found.values():
-            times = f"in {len(one.fits)} of {self.fits} fits: " if self.fits > 1 else ""
-            one.message.args = (f"{times}{one.text}",)
-            warnings.warn_explicit(one.message, type(one.message), *one.place)
+    def issue(self) -> None:
+        """Issue each warning once."""
+        for merged in self._warnings.values():
+            times = f"in {len(merged.fits)} of {self.fits} fits: " if self.fits > 1 else ""
+            merged.message.args = (f"{times}{merged.text}",)
+            warnings.warn_explicit(merged.message, type(merged.message), *merged.location)
 
 
 _merger: ContextVar[_Merger | None] = ContextVar("merger", default=None)
@@ -60,9 +61,9 @@ _merger: ContextVar[_Merger | None] = ContextVar("merger", default=None)
 
 @contextmanager
 def merging_warnings() -> Iterator[None]:
-    """Give each warning of the fits in the ``with`` block once, at its end, and count these fits.
+    """Issue each warning of the fits in the ``with`` block once, at its end, and count these fits.
 
-    Inside of another such block, that one gives them.
+    If blocks are nested, the outermost one issues the warnings.
     """
     if _merger.get() is not None:
         yield
@@ -73,7 +74,7 @@ def merging_warnings() -> Iterator[None]:
         yield
     finally:
         _merger.reset(token)
-        merger.give()
+        merger.issue()
 
 
 @contextmanager
@@ -84,13 +85,13 @@ def watching_fit() -> Iterator[None]:
         if merger is not None:
             merger.fits += 1
             warnings.showwarning = merger.add
-        # scikit-learn takes many small classes for numbers; labels are names here.
+        # scikit-learn takes many small classes for a regression target; labels are names here.
         warnings.filterwarnings("ignore", "The number of unique classes is greater than")
         yield
 
 
 def abridge_fits(text: str) -> str:
-    r"""Return how many fits of a search failed, and the last error, of a text with tracebacks.
+    r"""Return the number of failed fits of a search, and the last error, of a text with tracebacks.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Folding of linear steps: weights of a linear model in terms of its vectorizers."""
+"""Folding of linear steps: weights of a linear model for the columns of its vectorizers."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -24,13 +24,13 @@ class TermWeights:
     Attributes
     ----------
     vectorizer : transformer
-        From texts to a matrix; an encoder takes frames.
+        Transforms texts to a matrix; an encoder transforms frames.
     factor : float
-        What a union multiplies that matrix by.
+        Weight of the vectorizer in a union.
     weights : ndarray of shape (n, n_columns)
-        Weights of the columns of that matrix.
+        Weights of the columns of the matrix.
     cleaners : tuple of transformer
-        From texts to texts, in front of the vectorizer.
+        Steps before the vectorizer, which transform texts to texts.
     """
 
     vectorizer: Any
@@ -38,13 +38,13 @@ class TermWeights:
     weights: np.ndarray
     cleaners: tuple[Any, ...] = ()
 
-    def without(self, cleaners: int) -> "TermWeights":
-        """Return the same without the first `cleaners`."""
-        return replace(self, cleaners=self.cleaners[cleaners:])
+    def without(self, count: int) -> "TermWeights":
+        """Return a copy without the first `count` cleaners."""
+        return replace(self, cleaners=self.cleaners[count:])
 
     @property
     def is_encoder(self) -> bool:
-        """True if frames are transformed, rather than texts."""
+        """True if it transforms frames instead of texts."""
         return isinstance(self.vectorizer, ColumnTransformer)
 
     def name_features(self) -> np.ndarray:
@@ -55,7 +55,7 @@ class TermWeights:
         return names
 
     def transform(self, texts: Any) -> sparse.csr_matrix:
-        """Return the multiplied matrix of texts, shape (n_texts, n_columns)."""
+        """Return the matrix of texts times `factor`, shape (n_texts, n_columns)."""
         for cleaner in self.cleaners:
             texts = cleaner.transform(texts)
         matrix = sparse.csr_matrix(self.vectorizer.transform(texts))
@@ -65,8 +65,9 @@ class TermWeights:
 def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
     """Return the feature steps and the classifier of a fitted `pipeline`.
 
-    If it reads columns beside the text, too, the first step is a union that takes frames. Steps
-    that belong to the model are among the former; a grid search is its best estimator.
+    If it also reads other columns than the text, the first step is a union that transforms frames.
+    Transformers inside of the model are among the feature steps; a grid search is replaced by its
+    best estimator.
     """
     first = 2 if find_encoder(pipeline) is None else 0
     steps, model = list(pipeline.steps[first:-1]), pipeline.steps[-1][1]
@@ -81,15 +82,15 @@ def split_pipeline(pipeline: Pipeline) -> tuple[Pipeline, Any]:
 
 
 def fold_pipeline(pipeline: Pipeline, features: Any, weights: np.ndarray) -> list[TermWeights]:
-    """Return the folded weights, as `_fold_weights`, of a whole pipeline.
+    """Return the folded weights of a pipeline; see `_fold_weights`.
 
     The steps that select and clean the texts of a frame are left out.
     """
     folded = _fold_weights(features, weights)
     if find_encoder(pipeline) is None:
         return folded
-    readers = len(find_text_steps(pipeline).steps) - 1
-    return [part if part.is_encoder else part.without(readers) for part in folded]
+    text_steps = len(find_text_steps(pipeline).steps) - 1
+    return [part if part.is_encoder else part.without(text_steps) for part in folded]
 
 
 def _fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> list[TermWeights]:
@@ -102,7 +103,7 @@ def _fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> li
     weights : ndarray of shape (n, n_features)
         Weights of the features.
     factor : float
-        What the features are multiplied by.
+        Factor of the features.
 
     Returns
     -------
@@ -112,16 +113,16 @@ def _fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> li
     if isinstance(features, Pipeline):
         steps = [step for _, step in features.steps]
         while len(steps) > 1 and not _reads_texts(steps[-1]):
-            pulled = _pull_back(_unwrap(steps.pop()), weights)
-            if pulled is None:
+            input_weights = _pull_back(_unwrap(steps.pop()), weights)
+            if input_weights is None:
                 return []
-            weights = pulled
+            weights = input_weights
         *cleaners, last = steps
         folded = _fold_weights(last, weights, factor)
         return [replace(part, cleaners=(*cleaners, *part.cleaners)) for part in folded]
     if not isinstance(features, FeatureUnion):
-        fits = _count_columns(features) == weights.shape[1] > 0
-        return [TermWeights(features, factor, weights)] if fits else []
+        is_known = _count_columns(features) == weights.shape[1] > 0
+        return [TermWeights(features, factor, weights)] if is_known else []
     folded = []
     factors, start = features.transformer_weights or {}, 0
     for name, part in features.transformer_list:
@@ -131,16 +132,16 @@ def _fold_weights(features: Any, weights: np.ndarray, factor: float = 1.0) -> li
         if not width:
             return []
         end = start + width
-        found = _fold_weights(part, weights[:, start:end], factor * factors.get(name, 1.0))
-        if not found:
+        part_weights = _fold_weights(part, weights[:, start:end], factor * factors.get(name, 1.0))
+        if not part_weights:
             return []
-        folded += found
+        folded += part_weights
         start = end
     return folded if start == weights.shape[1] else []
 
 
 def _reads_texts(step: Any) -> bool:
-    """Return whether a step begins with a vectorizer; those in front of it clean texts."""
+    """Return whether a step begins with a vectorizer; the steps before it clean texts."""
     if isinstance(step, Pipeline):
         return any(_reads_texts(inner) for _, inner in step.steps)
     if isinstance(step, FeatureUnion):
@@ -148,16 +149,16 @@ def _reads_texts(step: Any) -> bool:
     return hasattr(step, "vocabulary_") or isinstance(step, HashingVectorizer)
 
 
-def _unwrap(part: Any) -> Any:
-    """Return the fitted estimator inside a wrapper that only passes rows to it."""
+def _unwrap(estimator: Any) -> Any:
+    """Return the fitted estimator inside of a wrapper that only passes rows to it."""
     for kind, name in (
         (DenseInput, "estimator_"),
         (SelfTrainingClassifier, "estimator_"),
         (object, "best_estimator_"),
     ):
-        if isinstance(part, kind) and hasattr(part, name):
-            return getattr(part, name)
-    return part
+        if isinstance(estimator, kind) and hasattr(estimator, name):
+            return getattr(estimator, name)
+    return estimator
 
 
 def _pull_back(step: Any, weights: np.ndarray) -> np.ndarray | None:
@@ -165,10 +166,10 @@ def _pull_back(step: Any, weights: np.ndarray) -> np.ndarray | None:
     if step is None or step == "passthrough":
         return weights
     if hasattr(step, "get_support"):  # a selection of features
-        kept = step.get_support()
-        pulled = np.zeros((len(weights), len(kept)))
-        pulled[:, kept] = weights
-        return pulled
+        is_selected = step.get_support()
+        input_weights = np.zeros((len(weights), len(is_selected)))
+        input_weights[:, is_selected] = weights
+        return input_weights
     if type(step) is TruncatedSVD:
         product: np.ndarray = weights @ step.components_
         return product
@@ -179,9 +180,13 @@ def _pull_back(step: Any, weights: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def _count_columns(part: Any) -> int:
+def _count_columns(transformer: Any) -> int:
     """Return the number of features of a fitted transformer, 0 if unknown."""
-    steps = [step for _, step in part.steps] if isinstance(part, Pipeline) else [part]
+    steps = (
+        [step for _, step in transformer.steps]
+        if isinstance(transformer, Pipeline)
+        else [transformer]
+    )
     for step in map(_unwrap, reversed(steps)):
         if isinstance(step, Pipeline):
             return _count_columns(step)
@@ -194,5 +199,8 @@ def _count_columns(part: Any) -> int:
         if hasattr(step, "vocabulary_"):
             return len(step.vocabulary_)
         if isinstance(step, FeatureUnion):
-            return sum(_count_columns(one) for _, one in step.transformer_list if one != "drop")
+            parts = [
+                transformer for _, transformer in step.transformer_list if transformer != "drop"
+            ]
+            return sum(map(_count_columns, parts))
     return 0

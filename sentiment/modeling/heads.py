@@ -1,7 +1,8 @@
-"""From the decisions of linear models to probabilities, without scikit-learn's checks of each call.
+"""Fast conversion of the decisions of linear models to probabilities.
 
-scikit-learn checks the input, the estimator and its settings in each call, which takes ten times as
-long as the probabilities of a few rows. These heads do the same arithmetic in the same order.
+scikit-learn checks the input, the estimator and its parameters in each call, which takes ten times
+as long as the probabilities of a few rows. These heads do the same arithmetic in the same order,
+without the checks.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from sentiment.modeling.estimators.logistic_regression import LogisticRegression
 
 CALIBRATED = (calibration.CalibratedClassifierCV, CalibratedClassifierCV)
 _LOGISTIC = (linear_model.LogisticRegression, linear_model.LogisticRegressionCV, LogisticRegression)
-# Their decisions are sums of weighted features and an intercept, and nothing else.
+# Models whose decisions are the sum of weighted features and an intercept.
 _PLAIN = (
     LinearSVC, linear_model.PassiveAggressiveClassifier, linear_model.Perceptron,
     linear_model.RidgeClassifier, linear_model.SGDClassifier, *_LOGISTIC,
@@ -29,9 +30,9 @@ _PLAIN = (
 
 def is_logistic(model: OneVsRestClassifier) -> bool:
     """Return whether a classifier has a logistic regression for each of more than two classes."""
-    machines = getattr(model, "estimators_", [])
-    kinds = {type(machine) for machine in machines}
-    return len(machines) > 2 and kinds == {linear_model.LogisticRegression}
+    estimators = getattr(model, "estimators_", [])
+    kinds = {type(estimator) for estimator in estimators}
+    return len(estimators) > 2 and kinds == {linear_model.LogisticRegression}
 
 
 def make_fast_head(head: Any) -> Any:
@@ -40,8 +41,8 @@ def make_fast_head(head: Any) -> Any:
     Parameters
     ----------
     head : classifier
-        What is left of a fitted linear model: its weights are rows of an identity matrix. One of a
-        kind that is not known here is returned as it is.
+        A fitted linear model whose weights were replaced by rows of an identity matrix. A head of
+        an unknown kind is returned unchanged.
     """
     kind = type(head)
     if kind in _LOGISTIC:
@@ -49,29 +50,30 @@ def make_fast_head(head: Any) -> Any:
         if is_binary or len(head.coef_) == len(head.classes_) > 2:
             return _Head(head, LogisticHead(Linear.of(head), is_binary))
     elif kind is LabelSetClassifier and len(head.estimators_) > 1 and head.multilabel_:
-        parts = [part for one in head.estimators_ if (part := _make_label(one)) is not None]
-        if len(parts) == len(head.estimators_):
-            return _Head(head, LabelSetHead(parts))
-    elif (calibrated := _make_sigmoids(head)) is not None:
+        labels = [_make_label_head(estimator) for estimator in head.estimators_]
+        known = [label for label in labels if label is not None]
+        if len(known) == len(labels):
+            return _Head(head, LabelSetHead(known))
+    elif (calibrated := _make_sigmoid_head(head)) is not None:
         return _Head(head, calibrated)
     return head
 
 
-def _make_label(head: Any) -> "LogisticHead | SigmoidHead | None":
-    """Return the probabilities of one of several labels, or None if it is of an unknown kind."""
+def _make_label_head(head: Any) -> "LogisticHead | SigmoidHead | None":
+    """Return the fast head of one of several labels, or None if it is of an unknown kind."""
     if type(head) in _LOGISTIC and len(head.coef_) == 1:
         return LogisticHead(Linear.of(head), True)
-    return _make_sigmoids(head)
+    return _make_sigmoid_head(head)
 
 
-def _make_sigmoids(head: Any) -> "SigmoidHead | None":
-    """Return the probabilities of a calibrated model of two classes, or None if it is another."""
+def _make_sigmoid_head(head: Any) -> "SigmoidHead | None":
+    """Return the fast head of a calibrated model of two classes, or None for another model."""
     if type(head) not in CALIBRATED or len(head.classes_) != 2:
         return None
     members = head.calibrated_classifiers_
     if not all(map(_is_sigmoid, members)):
         return None
-    return SigmoidHead([(Linear.of(one.estimator), one.calibrators[0]) for one in members])
+    return SigmoidHead([(Linear.of(member.estimator), member.calibrators[0]) for member in members])
 
 
 def _is_sigmoid(member: Any) -> bool:
@@ -81,40 +83,40 @@ def _is_sigmoid(member: Any) -> bool:
         and len(member.estimator.coef_) == 1
         and len(member.classes) == 2
         and member.method == "sigmoid"
-        and [type(one) for one in member.calibrators] == [_SigmoidCalibration]
+        and [type(calibrator) for calibrator in member.calibrators] == [_SigmoidCalibration]
     )
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Decisions of one model among those of several, and its intercepts.
+    """Selection of the decisions of one model from those of several, and its intercepts.
 
     Attributes
     ----------
-    places : ndarray of int
-        Columns of its decisions.
+    columns : ndarray of int
+        Columns of the decisions of the model.
     intercepts : ndarray or float
-        Added to them.
+        Intercepts of these decisions.
     """
 
-    places: np.ndarray
+    columns: np.ndarray
     intercepts: Any
 
     @classmethod
     def of(cls, head: Any) -> "Linear":
-        """Return those of a head whose weights are rows of an identity matrix."""
+        """Return the selection of a head whose weights are rows of an identity matrix."""
         return cls(head.coef_.argmax(axis=1), head.intercept_)
 
     def decision_function(self, decisions: np.ndarray) -> np.ndarray:
-        """Return its decisions, a new array of shape (n, n_places), in the order of C."""
-        scores: np.ndarray = decisions.take(self.places, axis=1)
+        """Return the decisions of the model, a new array of shape (n, n_columns), in C order."""
+        scores: np.ndarray = decisions.take(self.columns, axis=1)
         scores += self.intercepts
         return scores
 
 
 @dataclass(frozen=True)
 class LogisticHead:
-    """Probabilities of a logistic regression of two classes or, by a softmax, of more."""
+    """Probabilities of a logistic regression of two classes or, with a softmax, of more."""
 
     linear: Linear
     is_binary: bool
@@ -123,7 +125,7 @@ class LogisticHead:
         """Return the probabilities of the classes, shape (n, n_classes)."""
         scores = self.linear.decision_function(decisions)
         if self.is_binary:
-            return _pair(expit(scores[:, 0]))
+            return _pair_probabilities(expit(scores[:, 0]))
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=1, keepdims=True)
@@ -132,7 +134,7 @@ class LogisticHead:
 
 @dataclass(frozen=True)
 class SigmoidHead:
-    """Mean probabilities of models of two classes whose decisions a sigmoid calibrates."""
+    """Mean probabilities of models of two classes whose decisions are calibrated by sigmoids."""
 
     members: list[tuple[Linear, Any]]
 
@@ -141,26 +143,26 @@ class SigmoidHead:
         mean = np.zeros((len(decisions), 2))
         for linear, sigmoid in self.members:
             scores = linear.decision_function(decisions)[:, 0]
-            mean += _pair(expit(-(sigmoid.a_ * scores + sigmoid.b_)))
+            mean += _pair_probabilities(expit(-(sigmoid.a_ * scores + sigmoid.b_)))
         mean /= len(self.members)
         return mean
 
 
 @dataclass(frozen=True)
 class LabelSetHead:
-    """Probabilities of labels that have a model each."""
+    """Probabilities of labels, each of which has its own model."""
 
     members: list[LogisticHead | SigmoidHead]
 
     def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
         """Return the probabilities of the labels, shape (n, n_labels)."""
-        return np.column_stack([one.predict_proba(decisions)[:, 1] for one in self.members])
+        return np.column_stack([member.predict_proba(decisions)[:, 1] for member in self.members])
 
 
 class OneVsRestHead:
-    """Logistic regressions of one class against the rest, which take their own decisions.
+    """One-vs-rest logistic regressions, which take their own decisions.
 
-    What scikit-learn makes of them one by one takes time in proportion to the square of their
+    scikit-learn calls them one by one, which takes time in proportion to the square of their
     number.
 
     Parameters
@@ -173,7 +175,7 @@ class OneVsRestHead:
 
     def __init__(self, model: OneVsRestClassifier) -> None:
         self.classes_ = model.classes_
-        self._intercepts = np.concatenate([machine.intercept_ for machine in model.estimators_])
+        self._intercepts = np.concatenate([model.intercept_ for model in model.estimators_])
 
     def predict(self, decisions: np.ndarray) -> np.ndarray:
         """Return the class of the largest decision of each row."""
@@ -189,42 +191,42 @@ class OneVsRestHead:
         return probabilities
 
     def _decision_function(self, decisions: np.ndarray) -> np.ndarray:
-        # Each row of `coef_` is one where its decision is. The rows of what take() returns are
-        # contiguous, so that their sums do not depend on how many there are.
+        # Each row of `coef_` is 1 in the column of its decision. take() returns contiguous rows, so
+        # that their sums do not depend on the number of rows.
         scores: np.ndarray = decisions.take(self.coef_.argmax(axis=1), axis=1)
         scores += self._intercepts
         return scores
 
 
 class _Head:
-    """A head with fast probabilities; decisions that scikit-learn refuses go to it.
+    """A head with fast probabilities; scikit-learn raises its errors for invalid decisions.
 
     Parameters
     ----------
     head : classifier
-        Of scikit-learn.
+        A classifier of scikit-learn.
     fast : object
-        Has the same probabilities of decisions that are numbers.
+        Has the same probabilities for finite decisions.
     """
 
     def __init__(self, head: Any, fast: Any) -> None:
         self._head, self._fast = head, fast
 
     def predict(self, decisions: np.ndarray) -> np.ndarray:
-        """Return what `head` predicts."""
+        """Return the predictions of `head`."""
         labels: np.ndarray = self._head.predict(decisions)
         return labels
 
     def predict_proba(self, decisions: np.ndarray) -> np.ndarray:
         """Return the probabilities of `head`."""
-        use = self._fast if np.isfinite(decisions).all() else self._head
-        probabilities: np.ndarray = use.predict_proba(decisions)
+        head = self._fast if np.isfinite(decisions).all() else self._head
+        probabilities: np.ndarray = head.predict_proba(decisions)
         return probabilities
 
 
-def _pair(second: np.ndarray) -> np.ndarray:
-    """Return the probabilities of both classes by those of the second one, shape (n, 2)."""
-    both = np.empty((len(second), 2))
-    both[:, 1] = second
-    np.subtract(1, second, out=both[:, 0])
-    return both
+def _pair_probabilities(second: np.ndarray) -> np.ndarray:
+    """Return the probabilities of both classes from those of the second one, shape (n, 2)."""
+    probabilities = np.empty((len(second), 2))
+    probabilities[:, 1] = second
+    np.subtract(1, second, out=probabilities[:, 0])
+    return probabilities

@@ -1,4 +1,4 @@
-"""Linear text classifiers that go from texts to decisions without a matrix between."""
+"""Linear text classifiers that compute decisions from texts without a feature matrix."""
 
 import copy
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from sentiment.modeling.pipeline import (
 )
 from sentiment.ngrams.linear_scoring import LinearScorer
 
-# The attribute by which each model multiplies the features; all else it does comes after that.
+# The attribute of the weights of each model, which only uses the weighted sums of the features.
 _WEIGHTS = {
     LinearDiscriminantAnalysis: "coef_",
     LinearSVC: "coef_",
@@ -51,17 +51,17 @@ _WEIGHTS = {
 def make_fast(pipeline: Pipeline) -> TextClassifier:
     """Return a classifier with the predictions of a fitted `pipeline`, several times as fast.
 
-    It is `pipeline` itself unless that is made of text vectorizers of this project that read
-    words, maybe a union of them, linear steps such as a selection of features or a TruncatedSVD,
-    and a linear model, or a calibrated one, a vote of several, or one against the rest. What
-    `pipeline` learns later, the returned classifier does not know.
+    It is `pipeline` itself unless that consists of text vectorizers of this project that read
+    words, or a union of these, of linear steps such as a selection of features or a TruncatedSVD,
+    and of a linear model, which may be calibrated, a vote, or one-vs-rest. A later fit of
+    `pipeline` does not change the returned classifier.
     """
-    slow: TextClassifier = pipeline
-    return LinearTextClassifier.from_pipeline(pipeline) or slow
+    unchanged: TextClassifier = pipeline
+    return LinearTextClassifier.from_pipeline(pipeline) or unchanged
 
 
 def predict_texts(classifier: TextClassifier, texts: list[str]) -> np.ndarray:
-    """Return the probabilities for texts of a `classifier` that reads no other columns."""
+    """Return the probabilities for texts, by a `classifier` that reads no other columns."""
     if isinstance(classifier, LinearTextClassifier):
         return classifier.predict_texts(texts)
     return predict_probabilities(classifier, pd.DataFrame({TEXT_COLUMN: texts}))
@@ -75,16 +75,16 @@ class LinearTextClassifier:
     pipeline : Pipeline
         Predicts texts that the scorers cannot read.
     scorers : list of LinearScorer
-        The decisions are their sum.
+        Their sum is the decisions.
     head : classifier
-        What the model of the pipeline makes of the decisions.
+        Converts decisions to predictions, as the model of the pipeline does.
     columns : TermWeights, optional
-        What columns beside the text add to the decisions.
+        Weights of other columns than the text, which are added to the decisions.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        In sorted order.
+        Sorted labels.
     separator : str or None
         Between the labels of a set; None if each row has one label.
     """
@@ -97,7 +97,7 @@ class LinearTextClassifier:
         columns: TermWeights | None = None,
     ) -> None:
         self._pipeline, self._scorers, self._head = pipeline, scorers, make_fast_head(head)
-        self._readers, self._columns = find_text_steps(pipeline)[:-1], columns
+        self._text_steps, self._columns = find_text_steps(pipeline)[:-1], columns
         self.classes_: np.ndarray = pipeline.classes_
         self.separator = find_separator(pipeline)
 
@@ -128,7 +128,7 @@ class LinearTextClassifier:
         return cls(pipeline, scorers, head, columns) if scorers else None
 
     def predict(self, frame: pd.DataFrame) -> np.ndarray:
-        """Return what the pipeline predicts for each row, shape (n_rows,)."""
+        """Return the prediction of the pipeline for each row, shape (n_rows,)."""
         decisions = self._decision_function(frame)
         labels: np.ndarray = (
             self._pipeline.predict(frame) if decisions is None else self._head.predict(decisions)
@@ -146,31 +146,31 @@ class LinearTextClassifier:
         return probabilities
 
     def predict_texts(self, texts: list[str]) -> np.ndarray:
-        """Return the probabilities for texts of a model that reads no other columns.
+        """Return the probabilities for texts, if the model reads no other columns.
 
-        They are those of `predict_proba`, without the time that a frame of them would take.
+        They are those of `predict_proba`, without the time to make a frame.
         """
-        read: Any = texts
-        for _, step in self._readers.steps[1:]:  # the first one selects the column of texts
-            read = step.transform(read)
-        decisions = self._sum_up(read)
+        cleaned: Any = texts
+        for _, step in self._text_steps.steps[1:]:  # the first step selects the column of texts
+            cleaned = step.transform(cleaned)
+        decisions = self._sum_decisions(cleaned)
         if decisions is None:
             return self.predict_proba(pd.DataFrame({TEXT_COLUMN: texts}))
         probabilities: np.ndarray = self._head.predict_proba(decisions)
         return probabilities
 
     def _decision_function(self, frame: pd.DataFrame) -> np.ndarray | None:
-        """Return the decisions, or None if the pipeline has to predict, or to raise its error."""
+        """Return the decisions, or None if the pipeline itself has to predict or raise an error."""
         texts: Any = frame
-        for _, step in self._readers.steps:
+        for _, step in self._text_steps.steps:
             texts = step.transform(texts)
-        total = self._sum_up(texts)
+        total = self._sum_decisions(texts)
         if total is not None and self._columns is not None:
             total = total + self._columns.transform(frame) @ self._columns.weights.T
         return total
 
-    def _sum_up(self, texts: Any) -> np.ndarray | None:
-        """Return what the texts add to the decisions; see `_decision_function`."""
+    def _sum_decisions(self, texts: Any) -> np.ndarray | None:
+        """Return the sum of the decisions of all scorers; see `_decision_function`."""
         if not len(texts):
             return None
         total: np.ndarray | None = None
@@ -184,20 +184,21 @@ class LinearTextClassifier:
 
 @dataclass
 class _Weights:
-    """The weights that were split off models, and where they came from.
+    """Weights that were split off models.
 
     Attributes
     ----------
-    taken : list of (classifier, str, ndarray)
-        What is left of a model, the attribute that is missing there, and what it was.
+    removed : list of (classifier, str, ndarray)
+        The head, which is the rest of a model, the attribute of its weights, and the weights.
     """
 
-    taken: list[tuple[Any, str, np.ndarray]]
+    removed: list[tuple[Any, str, np.ndarray]]
 
     def split_off(self, model: Any) -> Any:
         """Return a copy of `model` that takes decisions for features, or None if it is unknown.
 
-        scikit-learn continues from there as always, from intercepts to probabilities.
+        scikit-learn still does everything after the weighted sums, from intercepts to
+        probabilities.
         """
         kind = type(model)
         if kind in _WEIGHTS:
@@ -205,44 +206,44 @@ class _Weights:
             if not isinstance(weights, np.ndarray) or weights.dtype != np.float64:
                 return None
             head = copy.copy(model)
-            # That of ridge regression is a vector for two classes.
-            self.taken.append((head, _WEIGHTS[kind], np.atleast_2d(weights)))
+            # Ridge regression has a vector for two classes.
+            self.removed.append((head, _WEIGHTS[kind], np.atleast_2d(weights)))
             return head
         if kind in CALIBRATED:
             return self._split_list(model, "calibrated_classifiers_", "estimator")
         if kind is OneVsRestClassifier and is_logistic(model):
             head = OneVsRestHead(model)
-            weights = np.vstack([machine.coef_ for machine in model.estimators_])
-            self.taken.append((head, "coef_", weights))
+            weights = np.vstack([estimator.coef_ for estimator in model.estimators_])
+            self.removed.append((head, "coef_", weights))
             return head
         if kind in (VotingClassifier, OneVsRestClassifier, LabelSetClassifier):
             return self._split_list(model, "estimators_")
         return None
 
     def _split_list(self, model: Any, name: str, inner: str | None = None) -> Any:
-        """Return a copy of `model` for decisions, whose models are in a list, maybe one deeper."""
-        parts = []
+        """Return a copy of `model` whose list `name` holds heads, or members with `inner` heads."""
+        members = []
         for member in getattr(model, name, []):
-            part = self.split_off(getattr(member, inner) if inner else member)
-            if part is None:
+            member_head = self.split_off(getattr(member, inner) if inner else member)
+            if member_head is None:
                 return None
             if inner:
                 member = copy.copy(member)
-                setattr(member, inner, part)
-            parts.append(member if inner else part)
-        if not parts:
+                setattr(member, inner, member_head)
+            members.append(member if inner else member_head)
+        if not members:
             return None
         head = copy.copy(model)
-        setattr(head, name, parts)
+        setattr(head, name, members)
         return head
 
     def fill_in(self) -> np.ndarray:
-        """Let every model take its own decisions only; return the weights of all decisions."""
-        taken = [weights for *_, weights in self.taken]
-        rows = taken[0] if len(taken) == 1 else np.concatenate(taken)
-        ones, start = np.eye(len(rows)), 0
-        for head, name, weights in self.taken:
-            setattr(head, name, ones[start : start + len(weights)])
+        """Replace the weights of each head by rows of an identity matrix; return all weights."""
+        arrays = [weights for *_, weights in self.removed]
+        rows = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        identity, start = np.eye(len(rows)), 0
+        for head, name, weights in self.removed:
+            setattr(head, name, identity[start : start + len(weights)])
             head.n_features_in_ = len(rows)
             start += len(weights)
         return rows

@@ -1,6 +1,6 @@
-"""Counts of true and predicted classes, and the metrics that they give.
+"""Counts of true and predicted classes, and metrics of these counts.
 
-Counts are sums of weights, so that a resample is measured like a split.
+Counts are sums of weights, so that resamples are scored like splits.
 """
 
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from scipy.sparse import csr_array
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Rows of each class, for `r` weightings of the rows at a time.
+    """Row counts of each class, for `r` weightings of the rows.
 
     Attributes
     ----------
     right : ndarray of shape (r, n_classes)
-        Rows of a class that were predicted to be of it.
+        True positives of each class.
     predicted : ndarray of shape (r, n_classes)
-        Rows that were predicted to be of a class.
+        Rows that are predicted as each class.
     true : ndarray of shape (r, n_classes)
-        Rows that are of a class. One without rows has no precision, recall and F1, and is left out
-        of their means.
+        Rows of each class. A class without rows has no precision, recall and F1, and is left out of
+        their means.
     rows : ndarray of shape (r,)
         All rows.
     has_second : bool
@@ -39,7 +39,7 @@ class ClassCounts:
 
     @cached_property
     def precision(self) -> np.ndarray:
-        """Precision of each class, zero where none was predicted, shape (r, n_classes)."""
+        """Precision of each class, 0 if it is never predicted, shape (r, n_classes)."""
         return divide(self.right, self.predicted, 0)
 
     @cached_property
@@ -61,7 +61,7 @@ class ClassCounts:
 
     def macro(self, name: str) -> np.ndarray:
         """Return the unweighted mean over classes, shape (r,)."""
-        return mean_of_known(np.where(self.true > 0, getattr(self, name), np.nan))
+        return nan_mean(np.where(self.true > 0, getattr(self, name), np.nan))
 
     def weighted(self, name: str) -> np.ndarray:
         """Return the mean over classes, weighted by their rows, shape (r,)."""
@@ -69,20 +69,20 @@ class ClassCounts:
         return divide((self.true * getattr(self, name)).sum(axis=1), total, np.nan)
 
     def micro(self, name: str) -> np.ndarray:
-        """Return a metric of the counts of all classes together, shape (r,)."""
+        """Return a metric of the summed counts of all classes, shape (r,)."""
         right, predicted, true = (
-            part.sum(axis=1)[:, None] for part in (self.right, self.predicted, self.true)
+            counts.sum(axis=1)[:, None] for counts in (self.right, self.predicted, self.true)
         )
-        together = ClassCounts(right, predicted, true, self.rows, has_second=False)
-        found: np.ndarray = getattr(together, name)[:, 0]
-        return found
+        summed = ClassCounts(right, predicted, true, self.rows, has_second=False)
+        values: np.ndarray = getattr(summed, name)[:, 0]
+        return values
 
     def matthews_corrcoef(self) -> np.ndarray:
         """Return the correlation of predicted and true classes (Gorodkin, 2004), shape (r,)."""
         square = self.rows**2
         covariance = self.right.sum(axis=1) * self.rows - (self.predicted * self.true).sum(axis=1)
         spread = (square - (self.predicted**2).sum(axis=1)) * (square - (self.true**2).sum(axis=1))
-        # If one class is predicted for all rows, nothing varies but by rounding.
+        # If one class is predicted for all rows, the spread is only a rounding error.
         return divide(covariance, np.sqrt(np.where(spread > 1e-9 * square**2, spread, 0)), 0)
 
 
@@ -94,23 +94,23 @@ def measure_kappa(counts: ClassCounts, ranks: np.ndarray, squares: np.ndarray) -
     counts : ClassCounts
         Rows of each class.
     ranks : ndarray of shape (n_classes,)
-        Places of the classes on their scale.
+        Ranks of the classes on their scale.
     squares : ndarray of shape (r,)
         Sums over rows of the squared differences of true and predicted rank.
     """
-    means = [part @ ranks / counts.rows for part in (counts.true, counts.predicted)]
+    means = [array @ ranks / counts.rows for array in (counts.true, counts.predicted)]
     spread = (counts.true + counts.predicted) @ ranks**2 / counts.rows - 2 * means[0] * means[1]
     return 1 - divide(squares / counts.rows, spread, np.nan)
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """True and predicted classes of rows, as matrices that weights of rows are multiplied by.
+    """True and predicted classes of rows, as indicator matrices.
 
     Attributes
     ----------
     true, predicted : sparse array of float, of shape (n, n_classes)
-        One for each class that a row is of, or was predicted to be of.
+        Indicators of the true and of the predicted classes of each row.
     kinds : ndarray of int, of shape (n,)
         Rows with the same number have the same true and the same predicted classes.
     """
@@ -121,31 +121,34 @@ class Outcomes:
 
     @classmethod
     def of_codes(cls, true: np.ndarray, predicted: np.ndarray, size: int) -> Self:
-        """Return the outcomes of rows of one class each; a code of -1 is not a class."""
-        return cls(_mark(true, size), _mark(predicted, size), true * size + predicted)
+        """Return the outcomes of rows with one class each; a code of -1 means no class."""
+        return cls(
+            _make_indicators(true, size), _make_indicators(predicted, size), true * size + predicted
+        )
 
     @classmethod
     def of_indicators(cls, true: np.ndarray, predicted: np.ndarray, kinds: np.ndarray) -> Self:
-        """Return the outcomes of rows of any number of classes, of bool (n, n_classes)."""
+        """Return the outcomes of rows with several classes, from bool of shape (n, n_classes)."""
         return cls(csr_array(true.astype(float)), csr_array(predicted.astype(float)), kinds)
 
     @cached_property
     def right(self) -> csr_array:
-        """One for each class that a row is of and was predicted to be of."""
+        """Indicators of the rightly predicted classes of each row."""
         return csr_array(self.true.multiply(self.predicted))
 
     def count(self, weights: np.ndarray, *, has_second: bool) -> ClassCounts:
-        """Return the counts of the classes under each row of `weights`, shape (r, n)."""
-        # Floats, as squares of counts are too large for integers.
+        """Return the counts of the classes for each row of `weights`, shape (r, n)."""
+        # Floats, since squares of counts could overflow integers.
         right, predicted, true = weights @ self.right, weights @ self.predicted, weights @ self.true
         return ClassCounts(right, predicted, true, weights.sum(axis=1), has_second)
 
 
-def _mark(codes: np.ndarray, size: int) -> csr_array:
-    """Return ones in the columns of `codes`, shape (len(codes), size)."""
-    known = codes >= 0
-    indptr = np.concatenate([[0], np.cumsum(known)])
-    return csr_array((np.ones(int(indptr[-1])), codes[known], indptr), shape=(len(codes), size))
+def _make_indicators(codes: np.ndarray, size: int) -> csr_array:
+    """Return the indicator matrix of `codes`, shape (len(codes), size)."""
+    has_class = codes >= 0
+    indptr = np.concatenate([[0], np.cumsum(has_class)])
+    data = np.ones(int(indptr[-1]))
+    return csr_array((data, codes[has_class], indptr), shape=(len(codes), size))
 
 
 OF_COUNTS: dict[str, Callable[[ClassCounts], np.ndarray]] = {
@@ -164,14 +167,14 @@ OF_COUNTS: dict[str, Callable[[ClassCounts], np.ndarray]] = {
 }
 
 
-def divide(above: np.ndarray, below: np.ndarray, otherwise: float) -> np.ndarray:
-    """Return the quotients, and `otherwise` where one would be of nothing."""
-    quotients = np.full(above.shape, otherwise, dtype=float)
-    np.divide(above, below, out=quotients, where=below > 0)
+def divide(numerators: np.ndarray, denominators: np.ndarray, default: float) -> np.ndarray:
+    """Return the quotients, and `default` where a denominator is 0."""
+    quotients = np.full(numerators.shape, default, dtype=float)
+    np.divide(numerators, denominators, out=quotients, where=denominators > 0)
     return quotients
 
 
-def mean_of_known(values: np.ndarray) -> np.ndarray:
-    """Return the mean of each row of numbers without those that are NaN, shape (r,)."""
-    known = ~np.isnan(values)
-    return divide(np.where(known, values, 0).sum(axis=1), known.sum(axis=1), np.nan)
+def nan_mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean of each row without NaN, shape (r,)."""
+    is_known = ~np.isnan(values)
+    return divide(np.where(is_known, values, 0).sum(axis=1), is_known.sum(axis=1), np.nan)

@@ -1,4 +1,4 @@
-"""Features and a model, made into one scikit-learn Pipeline that takes a frame of texts."""
+"""Pipelines of features and a model, which take frames of texts."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 TEXT_COLUMN = "text"
 STEPS = ["text", "clean", "features", "model"]
-# Those of a pipeline that learns from other columns, too, and the two parts of its features.
+# Steps of a pipeline that also learns from other columns, and the two parts of its features.
 STEPS_WITH_COLUMNS = ["features", "model"]
 _TEXT, _COLUMNS = "text", "columns"
 
@@ -61,16 +61,16 @@ def make_pipeline(features: Any, model: Any, separator: str | None = None) -> Pi
     features : transformer
         From an iterable of str to a matrix, such as a `TfidfVectorizer`.
     model : classifier
-        Without ``predict_proba``, its margins are calibrated by cross-validation on the rows that
-        it is fitted on. What takes dense rows only gets them, up to a size; see `DenseInput`.
+        Without ``predict_proba``, its margins are calibrated by cross-validation on the training
+        rows. Estimators that need dense rows get them, up to a size; see `DenseInput`.
     separator : str, optional
         Between the labels of a row that may have several; see `LabelSetClassifier`.
 
     Returns
     -------
     Pipeline
-        Its input is a frame with a column ``text``. The first step selects that column: a
-        vectorizer that is handed a frame reads the column names for texts, without a word.
+        Its input is a frame with a column ``text``. The first step selects that column, since a
+        vectorizer that is passed a frame silently reads the column names as texts.
 
     Raises
     ------
@@ -89,14 +89,14 @@ def make_pipeline(features: Any, model: Any, separator: str | None = None) -> Pi
 
 
 def join_columns(pipeline: Pipeline, columns: Sequence[Column]) -> Pipeline:
-    """Return a pipeline that learns from `columns` beside the text.
+    """Return a pipeline that learns from the text and from `columns`.
 
     Parameters
     ----------
     pipeline : Pipeline
         From `make_pipeline`, not fitted.
     columns : sequence of Column
-        None for `pipeline` itself.
+        If empty, `pipeline` itself is returned.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def join_columns(pipeline: Pipeline, columns: Sequence[Column]) -> Pipeline:
 
 
 def find_encoder(pipeline: Pipeline) -> ColumnTransformer | None:
-    """Return the part of `pipeline` that reads columns beside the text, None if none does."""
+    """Return the part of `pipeline` that reads other columns than the text, None without it."""
     if [name for name, _ in pipeline.steps] != STEPS_WITH_COLUMNS:
         return None
     encoder: ColumnTransformer = dict(pipeline["features"].transformer_list)[_COLUMNS]
@@ -146,16 +146,16 @@ def _make_classifier(model: Any, separator: str | None) -> Any:
         chain = LabelSetChain.from_chain(model, separator)
         check_named_weights(chain)
         return chain.set_params(estimator=adapt_classifier(chain.estimator))
-    return LabelSetClassifier(adapt_classifier(model, of_sets=True), separator=separator)
+    return LabelSetClassifier(adapt_classifier(model, multilabel=True), separator=separator)
 
 
 def list_vectorizers(features: Any) -> Iterator[Any]:
-    """Yield what makes features of texts in `features`, from left to right.
+    """Yield the transformers in `features` that read texts, from left to right.
 
     Parameters
     ----------
     features : transformer
-        A vectorizer, or a union or pipeline that begins with such parts.
+        A vectorizer, or a union or pipeline that begins with vectorizers.
     """
     if isinstance(features, Pipeline):
         yield from list_vectorizers(features.steps[0][1])
@@ -167,16 +167,16 @@ def list_vectorizers(features: Any) -> Iterator[Any]:
 
 
 def precompute_counts(pipeline: Pipeline, texts: pd.Series) -> None:
-    """Count `texts` in the memory of every vectorizer that has one, for fits on parts of them."""
-    for part in list_vectorizers(find_text_steps(pipeline)["features"]):
-        if isinstance(part, CountVectorizer):
-            part.precompute_counts(CleanedTexts(texts))
+    """Count `texts` in the count cache of each vectorizer that has one, for fits on subsets."""
+    for vectorizer in list_vectorizers(find_text_steps(pipeline)["features"]):
+        if isinstance(vectorizer, CountVectorizer):
+            vectorizer.precompute_counts(CleanedTexts(texts))
 
 
 def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = None) -> Pipeline:
     """Fit `pipeline` on `frame`, which has ``text`` and ``label``, and return it.
 
-    Where it reads other columns, too, `frame` has them.
+    If it reads other columns, too, `frame` has them.
 
     Parameters
     ----------
@@ -185,18 +185,18 @@ def fit(pipeline: Pipeline, frame: pd.DataFrame, unlabelled: pd.Series | None = 
     frame : DataFrame
         Rows to learn from.
     unlabelled : Series of str, optional
-        Texts without a label. Features learn their vocabulary and weights from them, too, unless
-        they need labels; a `SelfTrainingClassifier` learns from them, other models do not.
+        Texts without a label. Features that need no labels also learn their vocabulary and weights
+        from these; of the models, only a `SelfTrainingClassifier` does.
 
     Raises
     ------
     FitError
-        scikit-learn refuses the data or a setting.
+        scikit-learn rejects the data or a setting.
     """
     with estimator_failures("fit"), watching_fit():
         separator = find_separator(pipeline)
         labels: Any = frame["label"].to_numpy(dtype=str)
-        if separator is not None:  # as scikit-learn has them, with names
+        if separator is not None:  # indicators, as in scikit-learn, but with names
             labels = tabulate_label_sets(labels, separator)
         if unlabelled is None or unlabelled.empty:
             return pipeline.fit(_select_inputs(pipeline, frame), labels)
@@ -215,19 +215,18 @@ def _fit_with_unlabelled(
     if isinstance(model, LabelSetClassifier) and isinstance(
         model.estimator, SelfTrainingClassifier
     ):
-        marks = np.full((len(unlabelled), labels.shape[1]), UNKNOWN)
-        truth = np.concatenate([labels.to_numpy(np.int64), marks])
+        unknown = np.full((len(unlabelled), labels.shape[1]), UNKNOWN)
+        truth = np.concatenate([labels.to_numpy(np.int64), unknown])
         model.fit(rows, pd.DataFrame(truth, columns=labels.columns))
     elif isinstance(model, SelfTrainingClassifier):
-        marks = np.full(len(unlabelled), UNLABELLED)
-        model.fit(rows, np.concatenate([labels, marks]))
+        model.fit(rows, np.concatenate([labels, np.full(len(unlabelled), UNLABELLED)]))
     else:
         model.fit(rows[: len(frame)], labels)
     return pipeline
 
 
 def walk_steps(features: Any) -> Iterator[Any]:
-    """Yield `features` and the parts of it, if it is a union or a pipeline."""
+    """Yield `features` and, if it is a union or a pipeline, all of its parts."""
     yield features
     if isinstance(features, Pipeline):
         for _, step in features.steps:
@@ -243,31 +242,31 @@ def _needs_labels(step: Any) -> bool:
         return False
     if getattr(step, "log_count_ratio", False) or isinstance(step, SelectorMixin):
         return True
-    is_whole = isinstance(step, Pipeline | sklearn_pipeline.FeatureUnion)
-    return not is_whole and get_tags(step).target_tags.required
+    is_composite = isinstance(step, Pipeline | sklearn_pipeline.FeatureUnion)
+    return not is_composite and get_tags(step).target_tags.required
 
 
 @contextmanager
 def estimator_failures(action: str) -> Iterator[None]:
-    """Raise `FitError` for what an estimator raises in the ``with`` block.
+    """Raise `FitError` for an error of an estimator in the ``with`` block.
 
-    Estimators raise whatever their libraries do, such as a TypeError for sparse rows, and all of
-    it depends on the settings and the data. A disk that fails does not.
+    Estimators raise any errors of their libraries, such as a TypeError for sparse rows, due to the
+    settings and the data. An OSError has other causes.
     """
     try:
         yield
     except (SentimentError, OSError):
         raise
     except (Exception, SystemExit) as error:  # own code may call sys.exit
-        # The message of a ValueError is meant for users; of others, the class says more.
+        # The message of a ValueError is meant for users; other errors need their class, too.
         text = ", ".join(
-            one.decode() if isinstance(one, bytes) else str(one)  # libsvm's are bytes
-            for one in error.args
+            arg.decode() if isinstance(arg, bytes) else str(arg)  # libsvm raises bytes
+            for arg in error.args
         )
         reason = text if type(error) is ValueError else f"{type(error).__name__}: {text}"
-        if "\nTraceback " in reason:  # of the fits of a GridSearchCV, when all of them failed
+        if "\nTraceback " in reason:  # all fits of a GridSearchCV failed
             reason = abridge_fits(reason)
-        reason, *_ = reason.strip().split("\n")  # scikit-learn's advice follows, or an array
+        reason, *_ = reason.strip().split("\n")  # without scikit-learn's advice, or an array
         raise FitError(reason, action, find_own_place(error)) from error
 
 
@@ -292,53 +291,53 @@ def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.n
         A class of the user's returns other values than those of scikit-learn do.
     """
     probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
-    of_sets = find_separator(pipeline) is not None
+    multilabel = find_separator(pipeline) is not None
     try:
-        check_probabilities(probabilities, pipeline.classes_, len(frame), of_sets=of_sets)
+        check_probabilities(probabilities, pipeline.classes_, len(frame), multilabel=multilabel)
     except ValueError as error:
         model = pipeline["model"] if isinstance(pipeline, Pipeline) else pipeline
         raise FitError(f"{name_inner(model)} is not as expected: {error}", "evaluate") from error
     return probabilities
 
 
-def check_probabilities(probabilities: Any, classes: Any, rows: int, *, of_sets: bool) -> None:
-    """Refuse predictions that are not as those of scikit-learn.
+def check_probabilities(probabilities: Any, classes: Any, rows: int, *, multilabel: bool) -> None:
+    """Raise if predictions differ in form from those of scikit-learn.
 
     Parameters
     ----------
     probabilities : ndarray of shape (n_rows, n_classes)
-        Of each class in each row.
+        Probabilities of each class in each row.
     classes : ndarray of shape (n_classes,)
         The attribute ``classes_`` of the model.
     rows : int
         Number of predicted rows.
-    of_sets : bool
+    multilabel : bool
         True if a row may have several classes, so that probabilities do not sum to 1.
 
     Raises
     ------
     ValueError
-        Something else was found.
+        The classes are not sorted strings, or the values are not probabilities.
     """
-    strings = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
-    if not strings or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
+    are_names = isinstance(classes, np.ndarray) and classes.dtype.kind == "U" and classes.ndim == 1
+    if not are_names or len(classes) < 2 or not (classes[:-1] < classes[1:]).all():
         raise ValueError("its classes are not strings in order, as numpy.unique returns them")
     expected = (rows, len(classes))
     if not isinstance(probabilities, np.ndarray) or probabilities.shape != expected:
-        found = getattr(probabilities, "shape", type(probabilities).__name__)
+        returned = getattr(probabilities, "shape", type(probabilities).__name__)
         raise ValueError(
             f"it has {len(classes)} classes, and not a probability of each: predict_proba "
-            f"returned {found}; expected an array of shape {expected}"
+            f"returned {returned}; expected an array of shape {expected}"
         )
-    # As much as a sum of float32 may be above 1.
+    # A sum of float32 may exceed 1 by this rounding error.
     if not ((probabilities >= 0) & (probabilities <= 1 + 1e-6)).all():
         raise ValueError("its probabilities are not all between 0 and 1")
-    if not of_sets and not np.isclose(probabilities.sum(axis=1), 1).all():
+    if not multilabel and not np.isclose(probabilities.sum(axis=1), 1).all():
         raise ValueError("its probabilities of the classes do not sum to 1")
 
 
 def find_separator(pipeline: TextClassifier) -> str | None:
-    """Return what is between the labels of a row, None if `pipeline` predicts one for each."""
+    """Return the separator of the labels of a row, None if `pipeline` predicts single labels."""
     model = pipeline["model"] if isinstance(pipeline, Pipeline) else pipeline
     separator: str | None = getattr(model, "separator", None)
     return separator

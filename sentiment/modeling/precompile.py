@@ -1,4 +1,4 @@
-"""The kernels of all rooms, compiled ahead."""
+"""Ahead-of-time compilation of the kernels of all packages."""
 
 from tempfile import TemporaryDirectory
 
@@ -21,12 +21,12 @@ from sentiment.modeling.pipeline import make_pipeline
 from sentiment.ngrams.linear_scoring import LinearScorer
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
-# So many words that tables have to grow.
+# Enough words for hash tables to grow.
 _TEXTS = [f"a film of {year}" for year in range(1000, 5000)]
 
 
 def compile_kernels() -> None:
-    """Compile all that training, searches and predictions need, so that no job has to."""
+    """Compile all kernels of training, searches and predictions."""
     with TemporaryDirectory() as folder:
         for analyzer in ("char_wb", "word"):
             for memory in (folder, None):
@@ -41,7 +41,7 @@ def compile_kernels() -> None:
     codes = np.arange(len(frame)) % 2
     rows = TfidfVectorizer().fit_transform(_TEXTS)
     LogisticRegression(solver="auto", tol=0.01).fit(rows, np.arange(len(frame)) % 3)
-    # So small a tolerance takes both single and double precision.
+    # For such a small tolerance, kernels are needed in single and in double precision.
     LogisticRegression(solver="auto", tol=1e-5).fit_labels(rows, codes[:, np.newaxis] == [0, 1])
     CalibratedClassifierCV(LinearSVC(tol=1e-5), cv=2, ensemble=False).fit(rows, codes)
     find_factors(np.full((len(codes), 3), 1 / 3), codes)

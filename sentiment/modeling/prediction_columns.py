@@ -1,4 +1,4 @@
-"""Columns of predictions: their names and types, and their values for Arrow and for JSON."""
+"""Columns of predictions: names, types, and conversion to Arrow and to lists."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class PredictionColumns:
     probabilities : {"top", "all"}, default="top"
         Whether to add the probability of every class, such as ``p:negative``.
     scale : dict of str to float, optional
-        Values of ordered labels, of which the expected value is added: ``expected``.
+        Values of ordered labels; adds their expected value, ``expected``.
 
     Examples
     --------
@@ -47,20 +47,20 @@ class PredictionColumns:
         Parameters
         ----------
         classes : sequence of str
-            Of the model; none before it is known.
+            Classes of the model; empty before it is known.
         may_abstain : bool
-            Whether the rule may abstain, so that the most probable label has a column of its own.
+            Whether the rule may abstain, so that there is a column of the most probable label.
         is_set : bool
             Whether predictions are label sets: ``likeliest_1`` and so on, and ``explained``.
         """
-        most = min(self.top_k, len(classes)) if classes else self.top_k
+        count = min(self.top_k, len(classes)) if classes else self.top_k
         fields = [*_PREDICTION]
         if may_abstain:
             fields.append(pa.field("likeliest", pa.string()))
         if self.scale is not None:
             fields.append(pa.field("expected", pa.float64()))
-        name, first = ("likeliest", 1 if most > 1 else 2) if is_set else ("prediction", 2)
-        for rank in range(first, most + 1):
+        name, first = ("likeliest", 1 if count > 1 else 2) if is_set else ("prediction", 2)
+        for rank in range(first, count + 1):
             fields.append(pa.field(f"{name}_{rank}", pa.string()))
             fields.append(pa.field(f"probability_{rank}", pa.float64()))
         if self.probabilities == "all":
@@ -72,7 +72,7 @@ class PredictionColumns:
 
 @dataclass(frozen=True)
 class EncodedLabels:
-    """A column of labels: `labels`, each once, and for each row the place of its label there."""
+    """A dictionary-encoded column: distinct `labels`, and the code of the label of each row."""
 
     codes: np.ndarray
     labels: list[str]
@@ -80,8 +80,8 @@ class EncodedLabels:
     @classmethod
     def encode(cls, labels: np.ndarray) -> Self:
         """Return the column of `labels`, one for each row."""
-        different, codes = np.unique(labels, return_inverse=True)
-        return cls(codes, different.tolist())
+        distinct, codes = np.unique(labels, return_inverse=True)
+        return cls(codes, distinct.tolist())
 
 
 def to_arrow(column: "np.ndarray | pa.Array | EncodedLabels") -> pa.Array:

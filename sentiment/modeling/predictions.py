@@ -30,15 +30,15 @@ class Predictions:
     probabilities : ndarray of shape (n, n_classes)
         Predicted probabilities.
     classes : ndarray of shape (n_classes,)
-        The labels in the order of `sort_labels`, or of the scale; the second of two is the positive
-        class.
+        The labels in the order of `sort_labels`, or of the scale; the second of two labels is the
+        positive class.
     scale : ndarray of shape (n_classes,), optional
         Values of ordered labels, ascending.
     separator : str, optional
         Between the labels of a set; see `LabelSetPredictions`.
     rule : DecisionRule, optional
-        Chooses the predicted labels; default: the most probable class, or the labels of a
-        probability of 0.5 or more.
+        Chooses the predicted labels; default: the most probable class or, for label sets, the
+        labels with a probability of 0.5 or more.
     """
 
     labels: np.ndarray
@@ -49,7 +49,7 @@ class Predictions:
     rule: DecisionRule | None = None
 
     def take(self, rows: np.ndarray) -> Self:
-        """Return the predictions for the rows with these numbers, shape (m,)."""
+        """Return the predictions for the rows with these indices, shape (m,)."""
         return replace(self, labels=self.labels[rows], probabilities=self.probabilities[rows])
 
     @property
@@ -64,7 +64,7 @@ class Predictions:
 
     @cached_property
     def right(self) -> np.ndarray:
-        """True for each row whose label was predicted, shape (n,)."""
+        """True for each row with a right prediction, shape (n,)."""
         right: np.ndarray = self.codes == self.predicted_codes
         return right
 
@@ -76,8 +76,8 @@ class Predictions:
 
     def find_rows(self, k: int) -> np.ndarray:
         """Return True for each row of class `k`, shape (n,)."""
-        of_class: np.ndarray = self.codes == k
-        return of_class
+        rows: np.ndarray = self.codes == k
+        return rows
 
     @property
     def predicted(self) -> np.ndarray:
@@ -87,30 +87,31 @@ class Predictions:
 
     @cached_property
     def codes(self) -> np.ndarray:
-        """Places of the true labels in `classes`, shape (n,)."""
+        """Indices of the true labels in `classes`, shape (n,)."""
         codes: np.ndarray = pd.Index(self.classes).get_indexer(pd.Index(self.labels))
         return codes
 
     @cached_property
     def predicted_codes(self) -> np.ndarray:
-        """Places of the predicted labels in `classes`, shape (n,)."""
+        """Indices of the predicted labels in `classes`, shape (n,)."""
+        codes: np.ndarray
         if self.rule is None:
-            codes: np.ndarray = np.argmax(self.probabilities, axis=1)
+            codes = np.argmax(self.probabilities, axis=1)
             return codes
-        order = find_order(self.classes)  # that of a rule; a scale has its own
-        places: np.ndarray = order[self.rule.decide(self.probabilities[:, order])[0]]
-        return places
+        order = find_order(self.classes)  # the order of a rule, which may differ from a scale
+        codes = order[self.rule.decide(self.probabilities[:, order])[0]]
+        return codes
 
     @property
     def errors(self) -> np.ndarray:
-        """Predicted less true value of each row, of labels on a scale, shape (n,)."""
+        """Predicted minus true value of each row, for labels on a scale, shape (n,)."""
         assert self.scale is not None  # noqa: S101 - only ordered labels have errors
         differences: np.ndarray = self.scale[self.predicted_codes] - self.scale[self.codes]
         return differences
 
     @property
     def rank_errors(self) -> np.ndarray:
-        """Predicted less true place of each row on the scale, shape (n,)."""
+        """Predicted minus true rank of each row on the scale, shape (n,)."""
         differences: np.ndarray = self.predicted_codes - self.codes
         return differences
 
@@ -143,7 +144,7 @@ class Predictions:
         if frame.attrs.get(_SCALE):
             values = np.array(frame.attrs[_SCALE])
             return Predictions(labels, frame[columns].to_numpy(), classes, values)
-        order = find_order(classes)  # earlier versions had that of texts
+        order = find_order(classes)  # earlier versions sorted numbers as texts
         probabilities, separator = frame[columns].to_numpy()[:, order], frame.attrs.get(_SEPARATOR)
         return make_predictions(labels, probabilities, classes[order], separator)
 
@@ -177,8 +178,8 @@ class LabelSetPredictions(Predictions):
     @cached_property
     def truth(self) -> np.ndarray:
         """True for each label of each row, shape (n, n_labels)."""
-        known = make_indicators(self.labels.tolist(), self.classes.tolist(), self.separator)
-        truth: np.ndarray = known.toarray()
+        indicators = make_indicators(self.labels.tolist(), self.classes.tolist(), self.separator)
+        truth: np.ndarray = indicators.toarray()
         return truth
 
     @cached_property
@@ -201,7 +202,7 @@ class LabelSetPredictions(Predictions):
 
     @cached_property
     def right(self) -> np.ndarray:
-        """True for each row whose set was predicted exactly, shape (n,)."""
+        """True for each row whose label set is predicted exactly, shape (n,)."""
         right: np.ndarray = self.predicted == self.labels
         return right
 
@@ -231,7 +232,7 @@ class LabelSetPredictions(Predictions):
 def make_predictions(
     labels: np.ndarray, probabilities: np.ndarray, classes: np.ndarray, separator: str | None
 ) -> Predictions:
-    """Return predictions of one label a row, or of label sets if there is a separator."""
+    """Return predictions of single labels, or of label sets if there is a separator."""
     if separator is None:
         return Predictions(labels, probabilities, classes)
     return LabelSetPredictions(labels, probabilities, classes, separator=separator)

@@ -1,7 +1,7 @@
-"""Reference profile of the training data, kept with the run for monitoring.
+"""Reference profile of a data set, stored with the run for monitoring.
 
-It describes the validation rows, which the model has not seen: on training rows, a model is more
-confident than on any others.
+It describes the validation rows, since a model is more confident on its training rows than on other
+rows.
 """
 
 import json
@@ -25,7 +25,7 @@ from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 
 # Name of the folder in a run.
 FOLDER = "reference"
-# Prefix of the names of columns beside the text.
+# Prefix of the names of other columns than the text.
 COLUMN = "column:"
 # With 5,000 rows, the standard error of a mean is only 1.4 % of the standard deviation.
 MOST_ROWS = 5_000
@@ -50,11 +50,11 @@ class Reference:
     words : int
         Number of distinct words in the rows.
     source : dict of str to int
-        Counts of the raw data set: ``rows``, and those that are ``empty`` or ``repeated``.
+        Counts of the raw data set: ``rows``, and ``empty`` or ``repeated`` rows.
     columns : dict of str to str
         The columns that the model reads beside the text, and the kind of each.
     probabilities : ndarray of float, of shape (n, n_classes), optional
-        Those of all classes, in the order of `classes`; of two classes, `rows` has all of them.
+        Probabilities of all classes, in the order of `classes`; not needed for two classes.
     separator : str, optional
         Between the labels of a set, if predictions are label sets.
     """
@@ -71,20 +71,21 @@ class Reference:
     def count_terms(self, terms: pd.Index) -> np.ndarray:
         """Return the document frequency of each of `terms`.
 
-        For a term that was not kept, it is that of the rarest kept term, an upper bound.
+        For a term that is not in the reference, it is the frequency of the rarest term, an upper
+        bound.
         """
         rarest = int(self.terms.min()) if len(self.terms) < self.words else 0
         counts: np.ndarray = self.terms.reindex(terms, fill_value=rarest).to_numpy()
         return counts
 
     def with_rule(self, rule: DecisionRule) -> "Reference":
-        """Return the reference with the predictions that `rule` makes of its probabilities.
+        """Return the reference with the predictions of `rule` from its probabilities.
 
         Raises
         ------
         ConfigError
-            The probabilities of all classes are needed, and an earlier version did not keep them,
-            or the rule is that of a model with other labels.
+            The rule needs the probabilities of all classes, which an earlier version did not store,
+            or it is that of a model with other labels.
         """
         values = rule.thresholds if isinstance(rule, LabelSetRule) else rule.factors
         if isinstance(rule, LabelSetRule) == (self.separator is None) or len(values) not in (
@@ -115,20 +116,20 @@ class Reference:
             table = self._get_probabilities()[:, order]
             codes, confidence = rule.decide(table)
             probability, codes = table[np.arange(len(codes)), codes], order[codes]
-        sure = rule.is_sure(confidence)
+        is_sure = rule.is_sure(confidence)
         rows = self.rows.assign(
-            prediction=np.where(sure, names[codes], UNSURE), probability=probability
+            prediction=np.where(is_sure, names[codes], UNSURE), probability=probability
         )
         unsure = [UNSURE] if rule.least_confidence > 0 else []
         return replace(self, rows=rows, classes=[*self.classes, *unsure])
 
     def _with_set_rule(self, rule: LabelSetRule) -> "Reference":
         table = self._get_probabilities()
-        chosen = rule.choose(table)
-        sets = name_label_sets(chosen, np.array(self.classes), self.separator or "")
+        indicators = rule.choose(table)
+        sets = name_label_sets(indicators, np.array(self.classes), self.separator or "")
         rows = self.rows.assign(
             prediction=np.where(rule.is_sure(rule.measure(table)), sets, UNSURE),
-            probability=measure_sets(chosen, table),
+            probability=measure_sets(indicators, table),
         )
         unsure = [UNSURE] if rule.least_confidence > 0 else []
         return replace(self, rows=rows, classes=[*self.classes, *unsure])
@@ -178,33 +179,33 @@ def make_reference(
     texts : Series of str, of shape (n,)
         The texts of the validation rows.
     predictions : Predictions
-        Their true labels, and the predictions of `pipeline`.
+        True labels of these rows, and the predictions of `pipeline`.
     report : QualityReport
         Quality report of the data set.
     seed : int
-        Seed of the sample, which is drawn of more than `MOST_ROWS` rows.
+        Seed of the sample, which is drawn if there are more than `MOST_ROWS` rows.
     columns : DataFrame, optional
-        Has the columns that `pipeline` reads beside the texts.
+        Other columns that `pipeline` reads.
     """
-    chosen = np.arange(len(texts))
-    if len(chosen) > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, MOST_ROWS, replace=False))
+    sample = np.arange(len(texts))
+    if len(sample) > MOST_ROWS:
+        sample = np.sort(np.random.default_rng(seed).choice(sample, MOST_ROWS, replace=False))
     reader = TextReader(find_tokenization(pipeline))
-    rows = reader.describe(texts.iloc[chosen].reset_index(drop=True))
-    # Unrounded, since rounding could move all equal rows across the limit of abstention.
-    probabilities = predictions.probabilities[chosen]
-    sure = probabilities.max(axis=1)
+    rows = reader.describe(texts.iloc[sample].reset_index(drop=True))
+    # Not rounded, since rounding could move many equal rows across the threshold of abstention.
+    probabilities = predictions.probabilities[sample]
+    probability = probabilities.max(axis=1)
     if isinstance(predictions, LabelSetPredictions):
-        sure = measure_sets(predictions.predicted_truth[chosen], probabilities)
+        probability = measure_sets(predictions.predicted_truth[sample], probabilities)
     rows = rows.assign(
-        prediction=predictions.predicted[chosen].astype(str),
-        probability=sure.astype(np.float32),
-        label=predictions.labels[chosen].astype(str),
+        prediction=predictions.predicted[sample].astype(str),
+        probability=probability.astype(np.float32),
+        label=predictions.labels[sample].astype(str),
     )
     kinds = list_columns(pipeline)
     if columns is not None:
-        taken = columns.iloc[chosen].reset_index(drop=True)
-        rows = rows.assign(**{f"{COLUMN}{name}": taken[name] for name in kinds})
+        values = columns.iloc[sample].reset_index(drop=True)
+        rows = rows.assign(**{f"{COLUMN}{name}": values[name] for name in kinds})
     return Reference(
         rows=rows,
         columns=kinds,
@@ -222,31 +223,31 @@ def make_reference(
 
 
 def load_reference(folder: Path, owner: str) -> Reference:
-    """Return the reference in `folder`, which the run or model `owner` keeps.
+    """Return the reference in `folder` of the run or model `owner`.
 
     Raises
     ------
     ReferenceMissingError
-        There is none.
+        There is no reference.
     """
     try:
         rows, terms = (_read_table(folder / name) for name in (_ROWS, _TERMS))
     except FileNotFoundError as error:
         raise ReferenceMissingError(owner) from error
     facts = json.loads(rows.schema.metadata[_FACTS])
-    counted = terms.to_pandas()
+    frequencies = terms.to_pandas()
     path, probabilities = folder / _PROBABILITIES, None
     if path.exists():
         probabilities = _read_table(path).to_pandas()[facts["classes"]].to_numpy()
     return Reference(
         rows=rows.to_pandas(),
-        terms=pd.Series(counted["rows"].to_numpy(), counted["term"].astype(str)),
+        terms=pd.Series(frequencies["rows"].to_numpy(), frequencies["term"].astype(str)),
         probabilities=probabilities,
         **facts,
     )
 
 
 def _read_table(path: Path) -> pa.Table:
-    """Return the table in a file; ``pq.read_table`` would import 15 MB for data sets of files."""
+    """Return the table in a file; ``pq.read_table`` would import 15 MB of code for data sets."""
     with pq.ParquetFile(path) as file:
         return file.read()

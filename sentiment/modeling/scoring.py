@@ -1,4 +1,4 @@
-"""Scoring of texts with a trained model."""
+"""Predictions of a trained model for texts and for batches of a file."""
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ from sentiment.modeling.prediction_columns import (
 
 
 class Predictor:
-    """Predictions of a model for texts, with reasons if they are wanted.
+    """Predictor of texts with a model, optionally with explanations.
 
     Parameters
     ----------
@@ -48,22 +48,22 @@ class Predictor:
     rule : DecisionRule, optional
         Chooses labels by probabilities; default: the most probable class.
     columns : PredictionColumns, optional
-        What a prediction holds.
+        Columns of a prediction; default: prediction and probability.
     path : Path, optional
-        The file that `pipeline` was loaded from, which other processes can load, too.
+        The file that `pipeline` was loaded from, so that other processes can load it.
     digest : str
-        SHA-256 that a run of the user's own recorded of that file; empty for other files.
+        SHA-256 of that file as recorded by the user's own run; empty for other files.
 
     Attributes
     ----------
     rule, columns, digest : DecisionRule, PredictionColumns, str
         As above.
     classifier : TextClassifier
-        `pipeline`, or a faster one with its predictions; see `make_fast`.
+        `pipeline`, or a faster classifier with its predictions; see `make_fast`.
     classes, labels : list of str
-        The classes of the model, in the order of their probabilities, and what can be predicted.
+        The classes of the model, in the order of their probabilities, and all possible predictions.
     extra_columns, encoder : list of str, ColumnTransformer or None
-        What the model reads beside the text, and its part that does.
+        Columns that the model reads beside the text, and the part of the model that reads them.
     schema : Schema
         Names and types of the columns of a prediction.
     separator : str or None
@@ -89,9 +89,9 @@ class Predictor:
         self.encoder = find_encoder(pipeline)
         self._path = path
         self.digest = digest
-        self._explainers: list[RowExplainer] = []  # one for all that `vary` returns
+        self._explainers: list[RowExplainer] = []  # shared with the predictors that `vary` returns
         order = find_order(pipeline.classes_)
-        # Models of scikit-learn sort labels as texts: 1, 10, 2.
+        # scikit-learn sorts labels as texts: 1, 10, 2.
         self._order = None if np.all(order[:-1] < order[1:]) else order
         self.classes = [str(label) for label in pipeline.classes_[order]]
         self.separator = find_separator(pipeline)
@@ -114,10 +114,10 @@ class Predictor:
     def vary(
         self, rule: DecisionRule | None = None, columns: PredictionColumns | None = None
     ) -> Self:
-        """Return a predictor with the same model, and another rule or other columns."""
-        varied = copy.copy(self)
-        varied._set_up(rule or self.rule, columns or self.columns)
-        return varied
+        """Return a predictor with the same model, but another rule or other columns."""
+        variant = copy.copy(self)
+        variant._set_up(rule or self.rule, columns or self.columns)
+        return variant
 
     @property
     def is_linear(self) -> bool:
@@ -142,7 +142,7 @@ class Predictor:
         Raises
         ------
         ValueError
-            It is not known.
+            The model was not loaded from a file.
         """
         if self._path is None:
             raise ValueError("the model was not loaded from a file")
@@ -158,28 +158,27 @@ class Predictor:
         texts : array of str, of shape (n,)
             None is missing.
         columns : table of `n` rows
-            Has the columns `extra_columns`, as texts.
+            Columns `extra_columns`, as texts.
 
         Returns
         -------
         RecordBatch of `n` rows
-            The columns of `schema`: ``prediction``, as a dictionary of `labels`, and
-            ``probability``, that of the predicted class or, where the rule abstains, of the class
-            that it would predict; then what `columns` asks for. Of a model of label sets,
-            ``prediction`` is a set, and ``probability`` that of all of it if its labels are
-            independent.
+            The columns of `schema`: ``prediction``, dictionary-encoded, and ``probability``, that
+            of the predicted class or, if the rule abstains, of the most probable class; then the
+            other columns of `columns`. For label sets, ``prediction`` is a set, and
+            ``probability`` is that of the set if its labels are independent.
         """
         frame = pd.DataFrame(
             {TEXT_COLUMN: texts if isinstance(texts, pd.Series) else texts.to_pandas()}
         )
         if self.extra_columns:
-            given: Any = columns.to_pandas() if isinstance(columns, pa.Table) else columns
-            frame = frame.join(given[self.extra_columns])
+            extra: Any = columns.to_pandas() if isinstance(columns, pa.Table) else columns
+            frame = frame.join(extra[self.extra_columns])
         if frame.empty:
             return pa.RecordBatch.from_pylist([], self.schema)
-        found = self._predict(predict_probabilities(self.classifier, frame), frame)
-        made = pa.RecordBatch.from_arrays([to_arrow(one) for one in found], names=self._names)
-        return made.replace_schema_metadata(self.schema.metadata)
+        arrays = self._predict(predict_probabilities(self.classifier, frame), frame)
+        batch = pa.RecordBatch.from_arrays([*map(to_arrow, arrays)], names=self._names)
+        return batch.replace_schema_metadata(self.schema.metadata)
 
     def predict_few(
         self, texts: list[str], columns: pa.Table | pd.DataFrame | None = None
@@ -207,13 +206,13 @@ class Predictor:
         if self.extra_columns or self.columns.explain or not texts:
             rows = self.predict(pa.array(texts, pa.large_string()), columns)
             return dict(zip(self._names, map(list_values, rows.columns), strict=True))
-        found = self._predict(predict_texts(self.classifier, texts))
-        return dict(zip(self._names, map(to_list, found), strict=True))
+        arrays = self._predict(predict_texts(self.classifier, texts))
+        return dict(zip(self._names, map(to_list, arrays), strict=True))
 
     def explain(
         self, text: str, columns: Mapping[str, str | None], label: str | None = None
     ) -> TextExplanation:
-        """Return which words of `text` speak for and against a label; see `explain_text`.
+        """Return the contributions of the words of `text` to a label; see `explain_text`.
 
         Raises
         ------
@@ -229,67 +228,70 @@ class Predictor:
     def _predict(
         self, probabilities: np.ndarray, frame: pd.DataFrame | None = None
     ) -> list["np.ndarray | pa.Array | EncodedLabels"]:
-        """Return the columns of the predictions; `frame` has the rows if they are to be explained.
+        """Return the columns of the predictions; `frame` has the rows for explanations.
 
-        No number depends on how many rows there are: sums are those of contiguous rows.
+        Values do not depend on the number of rows, since sums are over contiguous rows.
         """
         if self._order is None:
             probabilities = np.ascontiguousarray(probabilities)
         else:
             probabilities = probabilities.take(self._order, axis=1)
-        every = [*probabilities.T] if self.columns.probabilities == "all" else []
+        all_probabilities = [*probabilities.T] if self.columns.probabilities == "all" else []
         if isinstance(self.rule, LabelSetRule):
-            return self._predict_sets(self.rule, probabilities, every, frame)
+            return self._predict_sets(self.rule, probabilities, all_probabilities, frame)
         if self._abstains:
             codes, confidence = self.rule.decide(probabilities)
             predicted = np.where(self.rule.is_sure(confidence), codes, len(self.classes))
         else:
             codes = predicted = self.rule.choose(probabilities)
         rows = np.arange(len(codes))
-        found: list[Any] = [EncodedLabels(predicted, self.labels), probabilities[rows, codes]]
+        arrays: list[Any] = [EncodedLabels(predicted, self.labels), probabilities[rows, codes]]
         if self._abstains:
-            found.append(EncodedLabels(codes, self.classes))
+            arrays.append(EncodedLabels(codes, self.classes))
         if self.columns.scale is not None:
             values = [self.columns.scale[label] for label in self.classes]
-            found.append((probabilities * np.array(values)).sum(axis=1))
+            arrays.append((probabilities * np.array(values)).sum(axis=1))
         if self.columns.top_k > 1:
-            for others in _rank_others(probabilities, codes, self.columns.top_k - 1):
-                found += [EncodedLabels(others, self.classes), probabilities[rows, others]]
-        found += every
+            for next_codes in _rank_others(probabilities, codes, self.columns.top_k - 1):
+                arrays += [EncodedLabels(next_codes, self.classes), probabilities[rows, next_codes]]
+        arrays += all_probabilities
         if self.columns.explain and frame is not None:
-            of_model = codes if self._order is None else self._order[codes]
-            found += self._explainers[0].explain(frame, of_model)
-        return found
+            model_codes = codes if self._order is None else self._order[codes]
+            arrays += self._explainers[0].explain(frame, model_codes)
+        return arrays
 
     def _predict_sets(
-        self, rule: LabelSetRule, probabilities: np.ndarray, every: list[np.ndarray],
+        self, rule: LabelSetRule, probabilities: np.ndarray, all_probabilities: list[np.ndarray],
         frame: pd.DataFrame | None,
     ) -> list[Any]:  # fmt: skip
-        chosen = rule.choose(probabilities)
-        sets = name_label_sets(chosen, np.array(self.classes), self.separator or "")
+        indicators = rule.choose(probabilities)
+        sets = name_label_sets(indicators, np.array(self.classes), self.separator or "")
         predicted = sets
         if self._abstains:
             predicted = np.where(rule.is_sure(rule.measure(probabilities)), sets, UNSURE)
-        found: list[Any] = [EncodedLabels.encode(predicted), measure_sets(chosen, probabilities)]
+        arrays: list[Any] = [
+            EncodedLabels.encode(predicted),
+            measure_sets(indicators, probabilities),
+        ]
         if self._abstains:
-            found.append(EncodedLabels.encode(sets))
-        rows, most = np.arange(len(sets)), min(self.columns.top_k, len(self.classes))
+            arrays.append(EncodedLabels.encode(sets))
+        rows, count = np.arange(len(sets)), min(self.columns.top_k, len(self.classes))
         order = np.argsort(-probabilities, axis=1, kind="stable")
-        for codes in order.T[:most] if most > 1 else ():
-            found += [EncodedLabels(codes, self.classes), probabilities[rows, codes]]
-        found += every
+        for codes in order.T[:count] if count > 1 else ():
+            arrays += [EncodedLabels(codes, self.classes), probabilities[rows, codes]]
+        arrays += all_probabilities
         if self.columns.explain and frame is not None:
-            of_model = order[:, 0] if self._order is None else self._order[order[:, 0]]
-            found += [EncodedLabels(order[:, 0], self.classes)]
-            found += self._explainers[0].explain(frame, of_model)
-        return found
+            model_codes = order[:, 0] if self._order is None else self._order[order[:, 0]]
+            arrays += [EncodedLabels(order[:, 0], self.classes)]
+            arrays += self._explainers[0].explain(frame, model_codes)
+        return arrays
 
 
 def _rank_others(probabilities: np.ndarray, codes: np.ndarray, count: int) -> np.ndarray:
-    """Return the `count` most probable classes besides `codes`, shape (count, n)."""
-    others = np.array(probabilities)
-    others[np.arange(len(codes)), codes] = -1  # below all
-    order: np.ndarray = np.argsort(-others, axis=1, kind="stable")[:, :-1]
+    """Return the `count` most probable classes except `codes`, shape (count, n)."""
+    remaining = np.array(probabilities)
+    remaining[np.arange(len(codes)), codes] = -1  # below all
+    order: np.ndarray = np.argsort(-remaining, axis=1, kind="stable")[:, :-1]
     return order[:, :count].T
 
 
@@ -302,18 +304,18 @@ def read_columns(batch: Batch, predictor: Predictor) -> pa.Table | None:
 
 
 def read_frame(
-    texts: Iterable[str] | pd.DataFrame, extra_columns: Sequence[str], learned: str = ""
+    texts: Iterable[str] | pd.DataFrame, extra_columns: Sequence[str], trained_column: str = ""
 ) -> pd.DataFrame | None:
-    """Return the columns of a table that a model reads, None for texts alone.
+    """Return the columns of a table that a model reads, None for texts without a table.
 
     Parameters
     ----------
     texts : iterable of str, or DataFrame
         The texts, or a table with them and other columns.
     extra_columns : sequence of str
-        What the model reads beside the text.
-    learned : str
-        The column that the model learned from; "" where that is not known.
+        Columns that the model reads beside the text.
+    trained_column : str
+        Name of the text column in training; "" if it is not known.
 
     Raises
     ------
@@ -329,17 +331,17 @@ def read_frame(
                 f"DataFrame with the texts and {quote_list(extra_columns)}"
             )
         return None
-    names, place = [str(name) for name in texts.columns], Path("texts")
-    column = next((name for name in (learned, TEXT_COLUMN) if name in names), None)
-    column = column or choose_text_column(place, names, None, learned).name
-    check_extra_columns(place, names, extra_columns)
+    names, source = [str(name) for name in texts.columns], Path("texts")
+    column = next((name for name in (trained_column, TEXT_COLUMN) if name in names), None)
+    column = column or choose_text_column(source, names, None, trained_column).name
+    check_extra_columns(source, names, extra_columns)
     table = texts.set_axis(names, axis=1).reset_index(drop=True)
     values = {name: read_values(table[name]) for name in extra_columns}
     return pd.DataFrame({TEXT_COLUMN: table[column]} | values)
 
 
 class BatchScorer(ScorerSettings):
-    """One process that scores a file batch by batch; see `ScorerSettings`."""
+    """Scorer of a file in one process, batch by batch; see `ScorerSettings`."""
 
     def score(
         self, predictor: Predictor, batches: Iterable[Batch]

@@ -1,8 +1,8 @@
-"""Confidence sequences: intervals that are valid at all times, while rows are still coming in."""
+"""Confidence sequences: intervals that are valid at any time while rows arrive."""
 
 import numpy as np
 
-# Truncation of the bets, below 1, at which an interval may become infinite; the authors' choice.
+# Truncation of the bets, as chosen by the authors; at 1, an interval may become infinite.
 _LARGEST_BET = 0.5
 
 
@@ -10,8 +10,8 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     """Return a confidence sequence of the mean of values between 0 and 1.
 
     The probability that the mean is ever below the lower limit, after any number of values, is at
-    most `alpha`; likewise for the upper limit. So, unlike with a test for a fixed sample size, one
-    may look every day and stop as soon as the interval is conclusive.
+    most `alpha`; likewise for the upper limit. So, unlike with a test for a fixed sample size, it
+    is valid to check every day and to stop as soon as the interval is conclusive.
 
     This is the predictable plug-in empirical Bernstein sequence, theorem 2 of Waudby-Smith and
     Ramdas (2024), "Estimating means of bounded random variables by betting", Journal of the Royal
@@ -40,7 +40,7 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     # With a prior observation of 1/2, whose variance is 1/4.
     means = (0.5 + values.cumsum(axis=-1)) / (count + 1)
     variances = (0.25 + ((values - means) ** 2).cumsum(axis=-1)) / (count + 1)
-    means, variances = (_shift(one, start) for one, start in ((means, 0.5), (variances, 0.25)))
+    means, variances = _shift(means, 0.5), _shift(variances, 0.25)
     bets = np.sqrt(2 * np.log(1 / alpha) / (variances * count * np.log1p(count)))
     bets = np.minimum(bets, _LARGEST_BET)
     total = bets.cumsum(axis=-1)
@@ -69,11 +69,11 @@ def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tu
     Each mean has its own sequence with half of `alpha`, so the order between rows of the two
     samples does not matter. Values are from 0 to 1.
     """
-    ends = [
-        [one[-1] for one in follow_mean(values, alpha / 2)] if values.size else [0.0, 1.0]
+    (first_low, first_high), (second_low, second_high) = (
+        [limits[-1] for limits in follow_mean(values, alpha / 2)] if values.size else [0.0, 1.0]
         for values in (first, second)
-    ]
-    return float(ends[1][0] - ends[0][1]), float(ends[1][1] - ends[0][0])
+    )
+    return float(second_low - first_high), float(second_high - first_low)
 
 
 def _shift(values: np.ndarray, start: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 WAY = "it holds columns that are read in another way than ours"
-PLACES = "it holds an encoder of categories with other places than levels"
+PLACES = "it holds an encoder of categories with a wrong number of columns"
 STRANGER = "sklearn.preprocessing._function_transformer.FunctionTransformer"
 
 
@@ -51,7 +51,7 @@ def columns_whose_levels_are_dropped(bench: Bench) -> None:
     bench.dump(pipeline)
 
 
-@hostile("it holds an encoder of categories with a level that is there twice")
+@hostile("it holds an encoder of categories with a duplicate level")
 def columns_with_a_level_twice(bench: Bench) -> None:
     pipeline, _, encoder = _open(bench)
     encoder.categories_ = [np.repeat(encoder.categories_[0][:1], len(encoder.categories_[0]))]

@@ -15,7 +15,7 @@ STEPS = "its steps are not text, clean, features, model"
 ODD = "it holds a vectorizer that does not just split texts"
 FOR_EVER = "it holds a token pattern that may take for ever"
 WRONGLY = "that is set up wrongly"
-VOCABULARY = "it holds a vocabulary that is none"
+VOCABULARY = "it holds an invalid vocabulary"
 WEIGHTS = "it holds weights that do not fit their vocabulary"
 LINKS = "it holds a decision tree with broken links"
 

@@ -346,7 +346,7 @@ def doubling_by_ids(bench: Bench) -> None:
     bench.write(node | {"protocol": 2}, {})
 
 
-@hostile("it holds a value that is none")
+@hostile("it holds an invalid value")
 def a_value_that_is_nested(bench: Bench) -> None:
     add_attribute(bench, node_of(1) | {"content": "[" * 10**5 + "]" * 10**5})
 

@@ -72,7 +72,7 @@ SETTINGS: dict[str, Described] = {
     "VotingClassifier": {"estimators": [["a", REGRESSION], ["b", MACHINE]], "voting": "soft"},
 }
 REFUSED = {
-    "CategoricalNB": "takes categories that are all known beforehand",
+    "CategoricalNB": "takes categories that are all known in advance",
     "ClassifierChain": "predicts several labels",
     "FixedThresholdClassifier": "moves the threshold",
     "MultiOutputClassifier": "predicts several labels",
@@ -308,7 +308,7 @@ def test_what_cannot_classify_texts_says_why(base: DictConfig, name: str) -> Non
                     "SelfTrainingClassifier",
                     "estimator": {"_target_": f"sklearn.{student}"},
                 },
-                f"model.estimator: {student.rpartition('.')[2]} takes no sample_weight{why}, by",
+                f"model.estimator: {student.rpartition('.')[2]} takes no sample_weight{why}, which",
             )
             for student, why in (
                 ("neighbors.KNeighborsClassifier", ""),
@@ -418,7 +418,7 @@ def test_features_may_have_several_steps(
     [
         (steps("preprocessing.StandardScaler"), "features begin with a StandardScaler"),
         (union(a=TFIDF, b=SVD), "features begin with a TruncatedSVD"),
-        (steps(TFIDF, "feature_extraction.DictVectorizer"), "a DictVectorizer, which makes"),
+        (steps(TFIDF, "feature_extraction.DictVectorizer"), "a DictVectorizer, which cannot"),
         (steps(TFIDF, "manifold.TSNE"), "has no transform"),
         (steps(TFIDF, CHI2 | {"score_func": "os.system"}), "the dotted name of a function"),
         (steps(TFIDF, CHI2 | {"score_func": "chi2"}), "the dotted name of a function"),

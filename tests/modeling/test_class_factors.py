@@ -83,7 +83,7 @@ def test_few_factors_of_all_are_better() -> None:
 def test_of_many_rows_those_that_matter_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
     p, codes = draw(1, 3000, [0.9, 0.09, 0.006, 0.004], digits=6)
     near = find_factors(p, codes)
-    monkeypatch.setattr("sentiment.modeling.class_factors._LEAST_SORTED", 10_000)
+    monkeypatch.setattr("sentiment.modeling.class_factors._MIN_SORTED", 10_000)
     every = find_factors(p, codes)
     np.testing.assert_allclose(near, every)
     assert near[3] > 1

@@ -19,8 +19,8 @@ from sentiment.modeling.explanation import RowExplainer, explain_text, linear_we
 from sentiment.modeling.explanation.words import (
     TextExplanation,
     _compile_units,
-    _cut,
     _find_terms,
+    _split_words,
 )
 from sentiment.modeling.pipeline import make_pipeline
 from sentiment.modeling.scoring import Predictor
@@ -214,14 +214,14 @@ def test_the_model_itself_predicts_once_for_all_explanations(
 def test_pieces_are_whole_characters(text: str, words: list[str], characters: list[str]) -> None:
     for of_words, pieces in ((True, words), (False, characters)):
         added = np.arange(float(len(text)))
-        found = _cut(text, added, _compile_units(of_words))
+        found = _split_words(text, added, _compile_units(of_words))
         assert [piece for piece, _ in found] == pieces
         assert sum(value for _, value in found) == added.sum()
 
 
 @given(st.text(max_size=30), st.booleans())
 def test_pieces_are_the_text(text: str, of_words: bool) -> None:
-    found = _cut(text, np.zeros(len(text)), _compile_units(of_words))
+    found = _split_words(text, np.zeros(len(text)), _compile_units(of_words))
     assert "".join(piece for piece, _ in found) == text
 
 

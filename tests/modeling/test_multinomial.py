@@ -102,7 +102,7 @@ def test_single_precision_of_the_dual_is_enough(monkeypatch: pytest.MonkeyPatch)
     X, y = make_problem(2, 4)
     given = {"solver": "auto", "C": 10.0, "tol": 1e-5, "max_iter": 10_000, "random_state": 0}
     expected = LogisticRegression(**given).fit(X, y)
-    monkeypatch.setattr(multinomial, "_MOST_DOUBLES", 0)
+    monkeypatch.setattr(multinomial, "_MAX_DOUBLES", 0)
     found = LogisticRegression(**given).fit(X, y)
     assert (found.coef_ != expected.coef_).any()
     np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-3)

@@ -349,7 +349,7 @@ def test_the_folder_of_a_run_proves_nothing(
     facts.key, facts.is_own = "sent", True
     folder.keep(facts)
     assert was_written_here(digest_file(folder.path / "model.skops"))
-    monkeypatch.setattr("sentiment.modeling.model_files.saving._written", set())
+    monkeypatch.setattr("sentiment.modeling.model_files.saving._written_digests", set())
     where = [f"folder={folder.path}", f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
     sent = record(compose("record", where))
     assert sent.run_id != neighbors.run_id

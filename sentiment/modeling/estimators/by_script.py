@@ -12,21 +12,21 @@ from sentiment.ngrams.scripts import measure_unspaced
 
 
 class FeaturesByScript(TransformerMixin, BaseEstimator):
-    """Words where spaces separate them, runs of characters for other scripts and for emoji.
+    """Features of words, or of runs of characters for scripts without spaces and for emoji.
 
     Parameters
     ----------
     words, characters : transformer
         Features for texts of each kind.
     share : float, default=0.1
-        Share of texts in a script without spaces, such as Chinese or Thai, or without a word, such
-        as emoji, from which on `characters` are used. The default is where they overtake words in
-        cross-validation (``python benchmarks/scripts.py``).
+        Least share of texts in a script without spaces, such as Chinese or Thai, or without a word,
+        such as emoji, for which `characters` are used. At the default, they begin to outperform
+        words in cross-validation (``python benchmarks/scripts.py``).
 
     Attributes
     ----------
     chosen_ : transformer
-        The fitted one.
+        The fitted features.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -55,7 +55,7 @@ class FeaturesByScript(TransformerMixin, BaseEstimator):
         return self.chosen_.transform(texts)
 
     def to_sklearn(self) -> Any:
-        """Return what was chosen; the features for words before a fit."""
+        """Return the chosen features; before a fit, those for words."""
         return getattr(self, "chosen_", self.words)
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:
@@ -64,7 +64,7 @@ class FeaturesByScript(TransformerMixin, BaseEstimator):
 
 
 def choose_features(features: Any, texts: Iterable[str]) -> tuple[Any, str]:
-    """Return `features` for `texts`, and the name of what was chosen.
+    """Return `features` for `texts`, and the name of the choice.
 
     Parameters
     ----------
@@ -77,18 +77,18 @@ def choose_features(features: Any, texts: Iterable[str]) -> tuple[Any, str]:
     -------
     features : transformer
         Not fitted.
-    chosen : str
-        ``"words"`` or ``"characters"``, or "" if there was nothing to choose.
+    choice : str
+        ``"words"`` or ``"characters"``, or "" if there is nothing to choose.
     """
     if isinstance(features, FeaturesByScript):
-        chosen = features.choose(texts)
-        return getattr(features, chosen), chosen
-    parts = {Pipeline: "steps", FeatureUnion: "transformer_list"}
-    attribute = next((name for kind, name in parts.items() if isinstance(features, kind)), "")
+        choice = features.choose(texts)
+        return getattr(features, choice), choice
+    attributes = {Pipeline: "steps", FeatureUnion: "transformer_list"}
+    attribute = next((name for kind, name in attributes.items() if isinstance(features, kind)), "")
     if not attribute:
         return features, ""
-    found = [(name, *choose_features(part, texts)) for name, part in getattr(features, attribute)]
-    chosen = next((chosen for *_, chosen in found if chosen), "")
-    if chosen:
-        features.set_params(**{attribute: [(name, part) for name, part, _ in found]})
-    return features, chosen
+    steps = [(name, *choose_features(step, texts)) for name, step in getattr(features, attribute)]
+    choice = next((choice for *_, choice in steps if choice), "")
+    if choice:
+        features.set_params(**{attribute: [(name, step) for name, step, _ in steps]})
+    return features, choice

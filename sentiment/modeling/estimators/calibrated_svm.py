@@ -15,23 +15,23 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import check_array, check_random_state, compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
-from sentiment.modeling.estimators.coordinate_descent import Descent, sum_parts
+from sentiment.modeling.estimators.coordinate_descent import Descent, sum_duplicates
 from sentiment.modeling.estimators.label_descent import Separation, separate_labels
 from sentiment.ngrams.compiling import count_threads
 
 # scikit-learn's number of folds for ``cv=None``.
 _DEFAULT_FOLDS = 5
 # Constants of Lin, Lin and Weng 2007, algorithm 1.
-_SLOPE, _NEWTON_STEPS, _SMALLEST_STEP, _RIDGE, _DECREASE = 1e-5, 100, 1e-10, 1e-12, 1e-4
+_MIN_GRADIENT, _NEWTON_STEPS, _MIN_STEP, _RIDGE, _DECREASE = 1e-5, 100, 1e-10, 1e-12, 1e-4
 
 
 class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
     """scikit-learn's calibrated classifier, with a faster fit of `LinearSVC`.
 
-    With ``ensemble=False`` and sparse features, the machines of all classes, of each fold and of
-    all rows, are fitted in parallel by dual coordinate descent, and the sigmoids by Newton's
-    method. Weights and probabilities are those of scikit-learn, up to the tolerance of the
-    machines. In all other cases, scikit-learn fits the model.
+    With ``ensemble=False`` and sparse features, the SVMs of all classes, for each fold and for all
+    rows, are fitted in parallel by dual coordinate descent, and the sigmoids by Newton's method.
+    Weights and probabilities are those of scikit-learn, up to the tolerance of the SVMs. In all
+    other cases, scikit-learn fits the model.
 
     Parameters
     ----------
@@ -76,19 +76,19 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
             truth = codes[:, np.newaxis] == np.arange(len(classes))
             if len(classes) > 1 and self._has_rows(truth):
                 folds = self._number_folds(codes)
-                costs = self._weigh(classes, classes[codes], folds)
+                costs = self._compute_costs(classes, classes[codes], folds)
                 if (costs > 0).all():
                     truth = truth[:, 1:] if len(classes) == 2 else truth
                     folds = np.broadcast_to(folds[:, np.newaxis], truth.shape)
-                    found = self._separate(X, truth, costs, folds)
-                    return self._hold(found, truth, classes)
+                    separation = self._separate(X, truth, costs, folds)
+                    return self._set_fitted(separation, truth, classes)
         super().fit(X, y, sample_weight, **fit_params)
         return self
 
     def fit_labels(
-        self, X: Any, truth: np.ndarray, machines: Sequence[Self] | None = None
+        self, X: Any, truth: np.ndarray, estimators: Sequence[Self] | None = None
     ) -> list[Self] | None:
-        """Fit a classifier for each of several labels, all of them together.
+        """Fit a classifier for each of several labels in one pass.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
             Features.
         truth : ndarray of bool, of shape (n_samples, n_labels)
             True for rows with a label. Each label has rows with it and rows without it.
-        machines : sequence of CalibratedClassifierCV, optional
+        estimators : sequence of CalibratedClassifierCV, optional
             Unfitted classifier of each label, which may differ from this one in its class weights;
             default: this one.
 
@@ -108,20 +108,20 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
         """
         if not self._can_descend(X) or not (self._has_rows(truth) and self._has_rows(~truth)):
             return None
-        given, classes = machines or [self] * truth.shape[1], np.array([0, 1])
-        folds = np.column_stack([self._number_folds(side) for side in truth.T])
+        unfitted, classes = estimators or [self] * truth.shape[1], np.array([0, 1])
+        folds = np.column_stack([self._number_folds(has_label) for has_label in truth.T])
         costs = [
-            machine._weigh(classes, side.astype(int), of_rows)
-            for machine, side, of_rows in zip(given, truth.T, folds.T, strict=True)
+            estimator._compute_costs(classes, has_label.astype(int), label_folds)
+            for estimator, has_label, label_folds in zip(unfitted, truth.T, folds.T, strict=True)
         ]
-        if not all((one > 0).all() for one in costs):
+        if not all((label_costs > 0).all() for label_costs in costs):
             return None
-        found = self._separate(X, truth, np.concatenate(costs, axis=2), folds)
-        with ThreadPoolExecutor(min(len(given), count_threads(None))) as pool:
+        separation = self._separate(X, truth, np.concatenate(costs, axis=2), folds)
+        with ThreadPoolExecutor(min(len(unfitted), count_threads(None))) as pool:
             return list(
                 pool.map(
-                    lambda k: clone(given[k])._hold(found[k], truth[:, [k]], classes),
-                    range(len(given)),
+                    lambda k: clone(unfitted[k])._set_fitted(separation[k], truth[:, [k]], classes),
+                    range(len(unfitted)),
                 )
             )
 
@@ -134,14 +134,14 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
         return plain
 
     def _can_descend(self, X: Any) -> bool:
-        machine = self.estimator
+        svc = self.estimator
         return bool(
             sparse.issparse(X)
-            and type(machine) is LinearSVC
-            and (machine.penalty, machine.loss) == ("l2", "squared_hinge")
-            and machine.dual in (True, "auto")
-            and machine.multi_class == "ovr"
-            and not machine.verbose
+            and type(svc) is LinearSVC
+            and (svc.penalty, svc.loss) == ("l2", "squared_hinge")
+            and svc.dual in (True, "auto")
+            and svc.multi_class == "ovr"
+            and not svc.verbose
             and self.ensemble is False
             and self.method in ("sigmoid", "isotonic")
             and (self.cv is None or isinstance(self.cv, int))
@@ -161,8 +161,8 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
             folds[held_out] = number
         return folds
 
-    def _weigh(self, classes: np.ndarray, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
-        """Return the costs of errors, shape (2, n_folds + 1, n_machines); see `separate_labels`."""
+    def _compute_costs(self, classes: np.ndarray, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
+        """Return the costs of errors, shape (2, n_folds + 1, n_svms); see `separate_labels`."""
         costs = []
         for fold in range(self._count_folds() + 1):
             weights = compute_class_weight(
@@ -177,81 +177,79 @@ class CalibratedClassifierCV(calibration.CalibratedClassifierCV):
         self, X: Any, truth: np.ndarray, costs: np.ndarray, folds: np.ndarray
     ) -> Separation:
         self._validate_params()
-        machine = self.estimator
-        machine._validate_params()
-        X = sum_parts(check_array(X, accept_sparse="csr", dtype=np.float64))
-        seed = check_random_state(machine.random_state).randint(np.iinfo("i").max)
-        scaling = machine.intercept_scaling if machine.fit_intercept else 0.0
-        descent = Descent(machine.tol, machine.max_iter, float(scaling), seed)
+        svc = self.estimator
+        svc._validate_params()
+        X = sum_duplicates(check_array(X, accept_sparse="csr", dtype=np.float64))
+        seed = check_random_state(svc.random_state).randint(np.iinfo("i").max)
+        scaling = svc.intercept_scaling if svc.fit_intercept else 0.0
+        descent = Descent(svc.tol, svc.max_iter, float(scaling), seed)
         return separate_labels(X, truth, costs.reshape(2, -1), descent, "squared_hinge", folds)
 
-    def _hold(self, found: Separation, truth: np.ndarray, classes: np.ndarray) -> Self:
-        """Calibrate the fitted machines, and set the attributes of a fitted classifier."""
-        machine = clone(self.estimator)
-        machine.classes_, machine.n_features_in_ = classes, found.coef.shape[1]
-        machine.coef_, machine.n_iter_ = found.coef, int(found.n_iter.max())
-        machine.intercept_ = found.intercept if machine.fit_intercept else 0.0
+    def _set_fitted(self, separation: Separation, truth: np.ndarray, classes: np.ndarray) -> Self:
+        """Calibrate the fitted SVMs, and set the attributes of a fitted classifier."""
+        svc = clone(self.estimator)
+        svc.classes_, svc.n_features_in_ = classes, separation.coef.shape[1]
+        svc.coef_, svc.n_iter_ = separation.coef, int(separation.n_iter.max())
+        svc.intercept_ = separation.intercept if svc.fit_intercept else 0.0
         calibrators = [
-            calibrate(margins, side, self.method)
-            for margins, side in zip(found.margins.T, truth.T, strict=True)
+            calibrate(margins, is_positive, self.method)
+            for margins, is_positive in zip(separation.margins.T, truth.T, strict=True)
         ]
         self.calibrated_classifiers_ = [
-            calibration._CalibratedClassifier(
-                machine, calibrators, method=self.method, classes=classes
-            )
+            calibration._CalibratedClassifier(svc, calibrators, method=self.method, classes=classes)
         ]
-        self.classes_, self.n_features_in_ = classes, found.coef.shape[1]
+        self.classes_, self.n_features_in_ = classes, separation.coef.shape[1]
         return self
 
 
-def calibrate(margins: np.ndarray, side: np.ndarray, method: str) -> Any:
+def calibrate(margins: np.ndarray, is_positive: np.ndarray, method: str) -> Any:
     """Return a fitted calibrator of scikit-learn.
 
     Parameters
     ----------
     margins : ndarray of shape (n_samples,)
-        Decision function of each row, by a machine that was fitted without the row.
-    side : ndarray of bool, of shape (n_samples,)
+        Decision function of each row, from an SVM that was fitted without the row.
+    is_positive : ndarray of bool, of shape (n_samples,)
         True for rows of the class.
     method : {"sigmoid", "isotonic"}
         As in scikit-learn.
     """
     if method == "isotonic":
-        return IsotonicRegression(out_of_bounds="clip").fit(margins, side)
+        return IsotonicRegression(out_of_bounds="clip").fit(margins, is_positive)
     sigmoid = calibration._SigmoidCalibration()
-    sigmoid.a_, sigmoid.b_ = fit_sigmoid(margins, side)
+    sigmoid.a_, sigmoid.b_ = fit_sigmoid(margins, is_positive)
     return sigmoid
 
 
-def fit_sigmoid(margins: np.ndarray, side: np.ndarray) -> tuple[float, float]:
+def fit_sigmoid(margins: np.ndarray, is_positive: np.ndarray) -> tuple[float, float]:
     """Fit ``1 / (1 + exp(a * margin + b))`` by maximum likelihood, and return ``a`` and ``b``.
 
     Parameters are those of `calibrate`. As in Platt 1999, targets are smoothed away from 0 and 1.
     """
-    count = side.sum()
-    goals = np.where(side, (count + 1) / (count + 2), 1 / (len(side) - count + 2))
+    count = is_positive.sum()
+    targets = np.where(is_positive, (count + 1) / (count + 2), 1 / (len(is_positive) - count + 2))
     columns = np.column_stack([margins, np.ones_like(margins)])
-    found = np.array([0.0, np.log((count + 1) / (len(side) - count + 1))])
+    coef = np.array([0.0, np.log((count + 1) / (len(is_positive) - count + 1))])
 
-    def measure(at: np.ndarray) -> float:
-        logits = columns @ at
+    def compute_loss(coef: np.ndarray) -> float:
+        logits = columns @ coef
         # Not a dot product, for which BLAS would wake its threads.
-        return float((np.logaddexp(0, logits) - goals * logits).sum())
+        return float((np.logaddexp(0, logits) - targets * logits).sum())
 
-    loss = measure(found)
+    loss = compute_loss(coef)
     for _ in range(_NEWTON_STEPS):
-        p = expit(columns @ found)
-        slopes = columns.T @ (p - goals)
-        if np.abs(slopes).max() < _SLOPE:
+        p = expit(columns @ coef)
+        gradient = columns.T @ (p - targets)
+        if np.abs(gradient).max() < _MIN_GRADIENT:
             break
-        curvature = columns.T @ (columns * (p * (1 - p))[:, np.newaxis]) + _RIDGE * np.eye(2)
-        move, size = np.linalg.solve(curvature, slopes), 1.0
-        while size >= _SMALLEST_STEP:
-            new = measure(found - size * move)
-            if new < loss - _DECREASE * size * float(slopes @ move):
+        hessian = columns.T @ (columns * (p * (1 - p))[:, np.newaxis]) + _RIDGE * np.eye(2)
+        direction, step = np.linalg.solve(hessian, gradient), 1.0
+        while step >= _MIN_STEP:
+            new_loss = compute_loss(coef - step * direction)
+            if new_loss < loss - _DECREASE * step * float(gradient @ direction):
                 break
-            size /= 2
+            step /= 2
         else:
             break  # rounding errors prevent any further decrease
-        found, loss = found - size * move, new
-    return -float(found[0]), -float(found[1])
+        coef, loss = coef - step * direction, new_loss
+    return -float(coef[0]), -float(coef[1])

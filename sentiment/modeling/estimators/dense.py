@@ -1,4 +1,4 @@
-"""Sparse rows for estimators that take dense ones only."""
+"""Wrapper for estimators that take dense rows only."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -22,7 +22,7 @@ _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 # A quarter of the memory of a small machine; estimators make two or three copies of their rows.
 MAX_MB = 1000.0
-# Rows are made dense in parts of this size after the fit, so that memory stays constant.
+# After the fit, rows are made dense in parts of this size, so that memory stays constant.
 _PART_MB = 32.0
 _TO_DENSE = methodcaller("toarray")
 # Classes that are wrapped around a model to adapt it.
@@ -30,29 +30,29 @@ _WRAPPERS = {"DenseInput", "CalibratedClassifierCV", "LabelCodes"}
 
 
 def _delegated(method: _Method) -> _Method:
-    """Let objects have `method` only if the estimator inside has one of the same name."""
+    """Make `method` available only if the inner estimator has a method of the same name."""
     name = method.__name__
     check = available_if(lambda self: hasattr(getattr(self, "estimator_", self.estimator), name))
     return cast("_Method", check(method))
 
 
 class DenseInput(MetaEstimatorMixin, BaseEstimator):
-    """An estimator that gets its rows dense, up to a size.
+    """Wrapper of an estimator that makes its rows dense, up to a size.
 
-    Rows that are dense already are passed on as they are.
+    Dense rows are passed on unchanged.
 
     Parameters
     ----------
     estimator : estimator
         Classifier or transformer that takes dense rows only.
     max_mb : float, default=1000
-        Largest size, in MB, of the rows that it is fitted on. The estimator may take several times
-        as much itself.
+        Largest size, in MB, of the rows that it is fitted on. The estimator itself may take several
+        times as much.
 
     Attributes
     ----------
     estimator_ : estimator
-        The fitted one.
+        Fitted clone of `estimator`.
     is_sparse_ : bool
         Whether the rows of the fit were sparse.
 
@@ -136,7 +136,7 @@ class DenseInput(MetaEstimatorMixin, BaseEstimator):
         return names
 
     def to_sklearn(self) -> Any:
-        """Return what does the same in plain scikit-learn, without a limit and not in parts."""
+        """Return the equivalent in plain scikit-learn, without a limit and not in parts."""
         fitted = hasattr(self, "estimator_")
         estimator = self.estimator_ if fitted else self.estimator
         return estimator if fitted and not self.is_sparse_ else make_dense_pipeline(estimator)
@@ -147,10 +147,11 @@ class DenseInput(MetaEstimatorMixin, BaseEstimator):
         if not sparse.issparse(X):
             return call(X)
         rows = max(1, int(_PART_MB * 1e6 / max(1, X.shape[1] * X.dtype.itemsize)))
-        parts = [call(_make_dense(X[at : at + rows])) for at in range(0, X.shape[0] or 1, rows)]
-        if len(parts) == 1:
-            return parts[0]
-        return (sparse.vstack if sparse.issparse(parts[0]) else np.concatenate)(parts)
+        starts = range(0, X.shape[0] or 1, rows)
+        results = [call(_make_dense(X[start : start + rows])) for start in starts]
+        if len(results) == 1:
+            return results[0]
+        return (sparse.vstack if sparse.issparse(results[0]) else np.concatenate)(results)
 
     def __sklearn_tags__(self) -> Tags:
         tags = deepcopy(get_tags(self.estimator))
@@ -165,19 +166,19 @@ def make_dense_pipeline(estimator: Any) -> Pipeline:
 
 
 def from_dense_pipeline(pipeline: Pipeline) -> DenseInput | None:
-    """Return the counterpart of a fitted `make_dense_pipeline`, or None if `pipeline` is none."""
+    """Return the `DenseInput` of a fitted `make_dense_pipeline`; None for any other pipeline."""
     match pipeline.steps:
         case [("dense", FunctionTransformer(func=methodcaller() as func)), ("estimator", inner)]:
             if repr(func) != repr(_TO_DENSE):
                 return None
-            found = DenseInput(inner)
-            found.estimator_, found.is_sparse_ = inner, True
-            return found
+            wrapper = DenseInput(inner)
+            wrapper.estimator_, wrapper.is_sparse_ = inner, True
+            return wrapper
     return None
 
 
 def name_inner(model: Any) -> str:
-    """Return the class of a model that others are wrapped around to adapt it."""
+    """Return the class name of a model without the wrappers that adapt it."""
     while hasattr(model, "estimator") and type(model).__name__ in _WRAPPERS:
         model = model.estimator
     return type(model).__name__

@@ -1,4 +1,4 @@
-"""Vectors of texts that predict which terms are in them: paragraph vectors, PV-DBOW."""
+"""Paragraph vectors (PV-DBOW): vectors of texts that predict the terms of the texts."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,54 +14,54 @@ from sklearn.preprocessing import normalize
 from sentiment.modeling.estimators.coordinate_descent import to_unsigned
 from sentiment.ngrams.compiling import count_threads, kernel
 
-# Vectors are learned in two parts, each on its own: threads share nothing, and the result is the
-# same for any number of them.
+# Vectors are learned in two independent parts: threads share nothing, and the result is the same
+# for any number of threads.
 _PARTS = 2
-# Random terms for each term of a row, and the rate of the first step, which falls to 0. These and
-# the numbers below were chosen by the accuracy of teachers; see docs/benchmarks.md.
+# Random terms for each term of a row, and the learning rate of the first step, which falls to 0.
+# These and the numbers below were chosen by the accuracy of teachers; see docs/benchmarks.md.
 _NEGATIVES = 3
 _RATE = 0.1
-# Terms of a row whose errors are found before its vector moves, so that their weights are read
-# side by side.
+# Terms of a row whose errors are computed before its vector moves, so that their weights are read
+# in one batch.
 _BATCH = 8
-# No number of a vector or of a weight leaves this range, far wider than what texts need: few
-# features, which are drawn again and again, make steps too long.
+# Vectors and weights are clipped to this range, which is far wider than texts need: with few
+# features, which are drawn again and again, steps are too long.
 _BOUND = 8.0
-# Terms in fewer rows are left out, and so are terms in all rows.
+# Terms in fewer rows are left out, as are terms in all rows.
 _MIN_DF = 5
-# Passes over the rows: as many as read so many terms, within these limits.
-_TERMS, _FEWEST_PASSES, _MOST_PASSES = 30_000_000, 5, 20
+# Passes over the rows: enough to read this number of terms, within these limits.
+_TERMS, _MIN_PASSES, _MAX_PASSES = 30_000_000, 5, 20
 
 
 @dataclass(frozen=True)
-class _Learned:
-    """Vectors of the rows that were learned from, and the weights of the terms, by parts."""
+class _Solution:
+    """Vectors of the training rows and weights of the terms, by part."""
 
     vectors: list[np.ndarray]
     weights: list[np.ndarray]
 
 
-# The last that was learned, by a hash of what it depends on: fits of the folds of a
-# cross-validation learn from the same rows without a label.
-_last: dict[bytes, _Learned] = {}
+# The last result, by a hash of its inputs: the fits of a cross-validation learn from the same rows
+# without a label.
+_last: dict[bytes, _Solution] = {}
 
 
 def find_vectors(X: Any, learned: np.ndarray, n_vectors: int, seed: int) -> np.ndarray:
-    """Return a vector of length one for each row of `X`, which predicts the terms of the row.
+    """Return a unit vector for each row of `X` that predicts the terms of the row.
 
     Vectors and weights of the terms are learned from some rows. The other rows get vectors by the
-    same steps, with these weights. All that matters of a feature is whether it is 0.
+    same steps, with these weights fixed. Of a feature, only whether it is 0 matters.
 
     Parameters
     ----------
     X : array-like or sparse matrix of shape (n_samples, n_features)
         Features.
     learned : ndarray of bool, of shape (n_samples,)
-        The rows to learn from.
+        True for rows to learn from.
     n_vectors : int
-        Dimensions; one more if the number is odd. 0 for none.
+        Number of dimensions, rounded up to an even number; 0 for none.
     seed : int
-        Seed of the first vectors, the order of the rows and the random terms.
+        Seed of the initial vectors, the order of the rows and the random terms.
 
     Returns
     -------
@@ -82,32 +82,33 @@ def find_vectors(X: Any, learned: np.ndarray, n_vectors: int, seed: int) -> np.n
     rows = rows[:, (df >= _MIN_DF) & (df < learned.sum())]
     if not rows.shape[1] or not n_vectors:
         return np.empty((len(learned), 0), np.float32)
-    known, others = rows[learned], rows[~learned]
+    train_rows, other_rows = rows[learned], rows[~learned]
     vectors = np.empty((len(learned), _PARTS, -(-n_vectors // _PARTS)), np.float32)
-    found = _learn(known, vectors.shape[2], seed)
-    steps = partial(_run_passes, others, drawn=known.indices, seed=seed, hold=True)
-    more = _run_parts(lambda part: steps(part, found.weights[part]))
+    solution = _learn(train_rows, vectors.shape[2], seed)
+    infer = partial(_run_passes, other_rows, sampled=train_rows.indices, seed=seed, frozen=True)
+    other_vectors = _run_parts(lambda part: infer(part, solution.weights[part]))
     for part in range(_PARTS):
-        vectors[learned, part], vectors[~learned, part] = found.vectors[part], more[part]
-    vectors[np.diff(rows.indptr) == 0] = 0  # no term has moved it from where it started
+        vectors[learned, part] = solution.vectors[part]
+        vectors[~learned, part] = other_vectors[part]
+    vectors[np.diff(rows.indptr) == 0] = 0  # no term has moved the random initial vector
     result: np.ndarray = normalize(vectors.reshape(len(learned), -1), copy=False)
     return result
 
 
-def _learn(rows: sparse.csr_matrix, width: int, seed: int) -> _Learned:
-    """Return vectors and weights of `rows`; those of the last rows are known already."""
+def _learn(rows: sparse.csr_matrix, width: int, seed: int) -> _Solution:
+    """Return vectors and weights of `rows`, cached for the last rows."""
     content = blake2b(repr((rows.shape, width, seed)).encode())
-    for places in (rows.indptr, rows.indices):
-        content.update(places.astype(np.int64))
+    for array in (rows.indptr, rows.indices):
+        content.update(array.astype(np.int64))
     key = content.digest()
-    if (found := _last.get(key)) is None:
+    if (solution := _last.get(key)) is None:
         weights = [np.zeros((rows.shape[1], width), np.float32) for _ in range(_PARTS)]
-        steps = partial(_run_passes, rows, drawn=rows.indices, seed=seed, hold=False)
-        vectors = _run_parts(lambda part: steps(part, weights[part]))
-        found = _Learned(vectors, weights)
+        learn = partial(_run_passes, rows, sampled=rows.indices, seed=seed, frozen=False)
+        vectors = _run_parts(lambda part: learn(part, weights[part]))
+        solution = _Solution(vectors, weights)
         _last.clear()
-        _last[key] = found
-    return found
+        _last[key] = solution
+    return solution
 
 
 def _run_parts(work: Callable[[int], np.ndarray]) -> list[np.ndarray]:
@@ -116,36 +117,36 @@ def _run_parts(work: Callable[[int], np.ndarray]) -> list[np.ndarray]:
 
 
 def _run_passes(
-    rows: sparse.csr_matrix, part: int, weights: np.ndarray, *, drawn: np.ndarray, seed: int,
-    hold: bool,
+    rows: sparse.csr_matrix, part: int, weights: np.ndarray, *, sampled: np.ndarray, seed: int,
+    frozen: bool,
 ) -> np.ndarray:  # fmt: skip
-    """Return the vectors of `rows`; `weights` are learned with them, unless `hold`."""
-    random = np.random.RandomState((seed, part, hold))
+    """Return the vectors of `rows`; `weights` are learned with them, unless they are frozen."""
+    random = np.random.RandomState((seed, part, frozen))
     start = random.random_sample((rows.shape[0], weights.shape[1])) - 0.5
     vectors: np.ndarray = (start / weights.shape[1]).astype(np.float32)
-    passes = int(np.clip(_TERMS // max(rows.nnz, 1), _FEWEST_PASSES, _MOST_PASSES))
+    passes = int(np.clip(_TERMS // max(rows.nnz, 1), _MIN_PASSES, _MAX_PASSES))
     for number in range(passes):
         order = random.permutation(rows.shape[0])
-        done = (number + np.arange(len(order)) / max(len(order), 1)) / passes
-        rates = (_RATE * (1 - done)).astype(np.float32)
+        progress = (number + np.arange(len(order)) / max(len(order), 1)) / passes
+        rates = (_RATE * (1 - progress)).astype(np.float32)
         move_vectors(
             to_unsigned(rows.indices), to_unsigned(rows.indptr), order, rates,
-            to_unsigned(drawn), random.randint(2**31), hold, vectors, weights,
+            to_unsigned(sampled), random.randint(2**31), frozen, vectors, weights,
         )  # fmt: skip
     return vectors
 
 
 @partial(kernel, fastmath={"reassoc", "contract"})
 def move_vectors(
-    indices: Any, indptr: Any, order: Any, rates: Any, drawn: Any, seed: int, hold: bool,
+    indices: Any, indptr: Any, order: Any, rates: Any, sampled: Any, seed: int, frozen: bool,
     vectors: Any, weights: Any,
 ) -> None:  # fmt: skip
-    """Move the vector of each row toward the weights of its terms, and away from random ones.
+    """Move the vector of each row toward the weights of its terms, and away from random terms.
 
-    Weights of terms move likewise, unless `hold`. Steps are those of a logistic regression for
-    each term, whose probability of being in a row is that of the product of their vectors.
+    The weights move likewise, unless they are frozen. Steps are those of a logistic regression for
+    each term, in which the dot product of both vectors is the log-odds that the row has the term.
     """
-    width, draws = vectors.shape[1], np.uint64(len(drawn))
+    width, draws = vectors.shape[1], np.uint64(len(sampled))
     terms = np.empty(_BATCH * (1 + _NEGATIVES), np.int64)
     errors = np.empty(len(terms), np.float32)
     vector, step = np.empty(width, np.float32), np.empty(width, np.float32)
@@ -156,25 +157,25 @@ def move_vectors(
         vector[:] = vectors[i]
         begin, end = np.int64(indptr[i]), np.int64(indptr[i + 1])
         for first in range(begin, end, _BATCH):
-            own = min(_BATCH, int(end - first))
-            count = own * (1 + _NEGATIVES)
-            for m in range(own):
+            n_positive = min(_BATCH, int(end - first))
+            count = n_positive * (1 + _NEGATIVES)
+            for m in range(n_positive):
                 terms[m] = indices[first + m]
-            for m in range(own, count):  # a linear congruential generator, as Knuth has it
+            for m in range(n_positive, count):  # a linear congruential generator, as Knuth has it
                 state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
-                terms[m] = drawn[((state >> np.uint64(32)) * draws) >> np.uint64(32)]
+                terms[m] = sampled[((state >> np.uint64(32)) * draws) >> np.uint64(32)]
             for m in range(count):
                 product = np.float32(0)
                 for c in range(width):
                     product += vector[c] * weights[terms[m], c]
-                truth = one if m < own else np.float32(0)
-                errors[m] = rate * (truth - one / (one + np.exp(-product)))
+                target = one if m < n_positive else np.float32(0)
+                errors[m] = rate * (target - one / (one + np.exp(-product)))
             step[:] = 0
             for m in range(count):
                 term, error = terms[m], errors[m]
                 for c in range(width):
                     step[c] += error * weights[term, c]
-                if not hold:
+                if not frozen:
                     for c in range(width):
                         moved = weights[term, c] + error * vector[c]
                         weights[term, c] = min(max(moved, low), high)

@@ -6,8 +6,8 @@ and Sundararajan 2008, A dual coordinate descent method for large-scale linear S
 without shrinking. Each value of a row is read once for a block of labels, whose weights are
 adjacent in memory, so that vector instructions update several of them.
 
-Passes begin with weights in single precision, of which more fit into the cache. They continue in
-double precision if the tolerance is too fine for single precision, or if that does not converge.
+Passes begin with weights in single precision, since more of them fit into the cache. They continue
+in double precision if the tolerance is too fine for single precision, or if it does not converge.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +17,16 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
-from sentiment.modeling.estimators.coordinate_descent import Descent, to_unsigned, warn_if_cut_short
+from sentiment.modeling.estimators.coordinate_descent import (
+    Descent,
+    to_unsigned,
+    warn_if_not_converged,
+)
 from sentiment.ngrams.compiling import count_threads, kernel
 
 _Loss = Literal["logistic", "squared_hinge"]
 
-# Maximum number of labels in a block: the weights of more would not fit into the cache.
+# Maximum number of labels in a block, so that their weights fit into the cache.
 _BLOCK = 32
 _FIRST_TOLERANCE, _LAST_TOLERANCE = 1e-2, 1e-8
 _NEWTON_STEPS = 100
@@ -56,10 +60,8 @@ class Separation:
 
     def __getitem__(self, label: int) -> "Separation":
         """Return the model of one label, by its index."""
-        one = slice(label, label + 1)
-        return Separation(
-            self.coef[one], self.intercept[one], self.n_iter[one], self.margins[:, one]
-        )
+        k = slice(label, label + 1)
+        return Separation(self.coef[k], self.intercept[k], self.n_iter[k], self.margins[:, k])
 
 
 def separate_labels(
@@ -80,8 +82,8 @@ def separate_labels(
         True for rows with a label.
     costs : ndarray of shape (2, n_labels), or (2, (n_folds + 1) * n_labels)
         Cost of an error, above 0, in rows without each label (first row) and in rows with it
-        (second row). With folds, the columns are those of all labels in the fit without the first
-        fold, then without the second, and so on, and last in the fit on all rows.
+        (second row). With folds, there is a column for each label in the fit without the first
+        fold, then in the fit without the second fold, and so on, and last in the fit on all rows.
     descent : Descent
         Tolerance, maximum number of passes, intercept scaling and seed.
     loss : {"logistic", "squared_hinge"}, default="logistic"
@@ -104,26 +106,26 @@ def separate_labels(
     n_iter = np.empty(problems, np.int32)
     margins = np.empty((0 if folds is None else len(truth), labels))
 
-    def work(block: np.ndarray) -> None:
+    def fit_block(block: np.ndarray) -> None:
         fold, label = block // labels, block % labels
-        sides = np.where(truth[:, label], np.int8(1), np.int8(-1))
+        signs = np.where(truth[:, label], np.int8(1), np.int8(-1))
         if folds is not None:
             held_out = folds[:, label] == fold
-            sides[held_out] = 0
-        weights, n_iter[block] = _separate_block(rows, sides, costs[:, block], descent, loss)
-        whole = block >= problems - labels
-        coef[label[whole]] = weights[:-1, whole].T
-        intercept[label[whole]] = rows.bias * weights[-1, whole]
-        if not whole.all():
+            signs[held_out] = 0
+        weights, n_iter[block] = _separate_block(rows, signs, costs[:, block], descent, loss)
+        on_all_rows = block >= problems - labels
+        coef[label[on_all_rows]] = weights[:-1, on_all_rows].T
+        intercept[label[on_all_rows]] = rows.bias * weights[-1, on_all_rows]
+        if not on_all_rows.all():
             decisions = np.empty((len(truth), len(block)))
             _write_margins(*rows.matrix(weights.dtype), rows.bias, weights, held_out, decisions)
-            for k in np.flatnonzero(~whole):
+            for k in np.flatnonzero(~on_all_rows):
                 margins[held_out[:, k], label[k]] = decisions[held_out[:, k], k]
 
     blocks = np.array_split(np.arange(problems), min(count, problems))
     with ThreadPoolExecutor(min(len(blocks), threads)) as pool:
-        list(pool.map(work, blocks))
-    warn_if_cut_short(n_iter.max(), descent.max_iter, stacklevel=4)
+        list(pool.map(fit_block, blocks))
+    warn_if_not_converged(n_iter.max(), descent.max_iter, stacklevel=4)
     return Separation(coef, intercept, n_iter[-labels:], margins)
 
 
@@ -151,47 +153,47 @@ class _Rows:
 
 
 def _separate_block(
-    rows: _Rows, sides: np.ndarray, costs: np.ndarray, descent: Descent, loss: _Loss
+    rows: _Rows, signs: np.ndarray, costs: np.ndarray, descent: Descent, loss: _Loss
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the weights, shape (n_features + 1, n_labels), and the passes of a block of labels.
 
-    The last weights are those of the bias. A side is 1 for a row with a label, -1 for a row without
-    it, and 0 for a row that is skipped.
+    The last weight of each label is that of the bias. A sign is 1 for a row with a label, -1 for a
+    row without it, and 0 for a row that is skipped.
     """
-    n, size = sides.shape
+    n, size = signs.shape
     hinge = loss == "squared_hinge"
     dual = np.zeros((n, size))
     if not hinge:
-        dual[:] = np.minimum(0.001 * np.where(sides > 0, costs[1], costs[0]), 1e-8)
+        dual[:] = np.minimum(0.001 * np.where(signs > 0, costs[1], costs[0]), 1e-8)
     # liblinear compares its tolerance with the largest minus the smallest derivative.
     tol = descent.tol / 2 if hinge else descent.tol
 
-    def start(dtype: Any) -> np.ndarray:
+    def make_weights(dtype: Any) -> np.ndarray:
         weights = np.zeros((rows.features + 1, size), dtype)
         if dual.any():
-            _add_rows(*rows.matrix(dtype), sides * dual, rows.bias, weights)
+            _add_rows(*rows.matrix(dtype), signs * dual, rows.bias, weights)
         return weights
 
-    weights, goal = start(np.float32), max(tol, _SINGLE_TOLERANCE)
+    weights, current_tol = make_weights(np.float32), max(tol, _SINGLE_TOLERANCE)
     tolerances, largest = np.full(size, _FIRST_TOLERANCE), np.empty(size)
     steps, active = np.zeros(size, np.int64), np.ones(size, bool)
     n_iter = np.zeros(size, np.int32)
     rng = np.random.default_rng(descent.seed)
-    for done in range(descent.max_iter):
-        if weights.dtype == np.float32 and (done == _SINGLE_PASSES or not active.any()):
-            if goal > tol:
+    for pass_index in range(descent.max_iter):
+        if weights.dtype == np.float32 and (pass_index == _SINGLE_PASSES or not active.any()):
+            if current_tol > tol:
                 active[:] = True
-            weights, goal = start(np.float64), tol
+            weights, current_tol = make_weights(np.float64), tol
         if not active.any():
             break
         n_iter[active] += 1
         _descend_labels(
-            *rows.matrix(weights.dtype), sides, rows.bias, costs, rows.squares, dual, weights,
+            *rows.matrix(weights.dtype), signs, rows.bias, costs, rows.squares, dual, weights,
             rng.permutation(n), hinge, tolerances, active, largest, steps,
         )  # fmt: skip
-        active &= ~(largest < goal)
-        closer = np.maximum(min(_LAST_TOLERANCE, tol), 0.1 * tolerances)
-        tolerances = np.where(steps <= n // 10, closer, tolerances)
+        active &= ~(largest < current_tol)
+        smaller = np.maximum(min(_LAST_TOLERANCE, tol), 0.1 * tolerances)
+        tolerances = np.where(steps <= n // 10, smaller, tolerances)
     return weights, n_iter
 
 
@@ -209,9 +211,9 @@ def add_row(
     """Add a row, `data[begin:end]`, multiplied by the step of each label, to its weights."""
     last, size = len(weights) - 1, weights.shape[1]
     for j in range(begin, end):
-        value, of_column = data[j], weights[indices[j]]
+        value, feature_weights = data[j], weights[indices[j]]
         for k in range(size):
-            of_column[k] += steps[k] * value
+            feature_weights[k] += steps[k] * value
     for k in range(size):
         weights[last, k] += steps[k] * bias
 
@@ -225,18 +227,18 @@ def _write_row_margins(
     for k in range(size):
         margins[k] = weights[last, k] * bias
     for j in range(begin, end):
-        value, of_column = data[j], weights[indices[j]]
+        value, feature_weights = data[j], weights[indices[j]]
         for k in range(size):
-            margins[k] += of_column[k] * value
+            margins[k] += feature_weights[k] * value
 
 
 @kernel
 def _write_margins(
-    data: Any, indices: Any, indptr: Any, bias: float, weights: Any, wanted: Any, margins: Any
+    data: Any, indices: Any, indptr: Any, bias: float, weights: Any, held_out: Any, margins: Any
 ) -> None:
-    """Write the margins of all labels into `margins`, for rows that are `wanted` for any label."""
+    """Write the margins of all labels into `margins`, for rows that are held out for any label."""
     for i in range(len(margins)):
-        if wanted[i].any():
+        if held_out[i].any():
             _write_row_margins(data, indices, indptr[i], indptr[i + 1], bias, weights, margins[i])
 
 
@@ -279,7 +281,7 @@ def _improve_hinge(a: float, b: float, dual: float, cost: float) -> tuple[float,
 
 @kernel
 def _descend_labels(
-    data: Any, indices: Any, indptr: Any, sides: Any, bias: float, costs: Any, squares: Any,
+    data: Any, indices: Any, indptr: Any, signs: Any, bias: float, costs: Any, squares: Any,
     dual: Any, weights: Any, order: Any, hinge: bool, tolerances: Any, active: Any, largest: Any,
     steps: Any,
 ) -> None:  # fmt: skip
@@ -292,20 +294,20 @@ def _descend_labels(
     for k in range(size):
         largest[k], steps[k] = 0.0, 0
     for i in order:
-        wanted = False
+        is_used = False
         for k in range(size):
-            wanted |= active[k] and sides[i, k] != 0
-        if not wanted:
+            is_used |= active[k] and signs[i, k] != 0
+        if not is_used:
             continue
         begin, end = indptr[i], indptr[i + 1]
         _write_row_margins(data, indices, begin, end, bias, weights, margins)
-        moved = False
+        has_moved = False
         for k in range(size):
             moves[k] = 0.0
-            side, old = sides[i, k], dual[i, k]
-            if not active[k] or not side:
+            sign, old = signs[i, k], dual[i, k]
+            if not active[k] or not sign:
                 continue
-            b, cost = side * margins[k], costs[1 if side > 0 else 0, k]
+            b, cost = sign * margins[k], costs[1 if sign > 0 else 0, k]
             if hinge:
                 new, slope = _improve_hinge(squares[i], b, old, cost)
             else:
@@ -313,8 +315,8 @@ def _descend_labels(
                 steps[k] += count
             largest[k] = max(largest[k], abs(slope))
             if new != old:
-                moved = True
-                moves[k] = side * (new - old)
+                has_moved = True
+                moves[k] = sign * (new - old)
                 dual[i, k] = new
-        if moved:
+        if has_moved:
             add_row(data, indices, begin, end, moves, bias, weights)

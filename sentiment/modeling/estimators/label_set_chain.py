@@ -27,7 +27,7 @@ class LabelSetChain(ClassifierChain):
     order : "random" or list of int, optional
         Order of the labels in the chain; default: sorted.
     cv : int, optional
-        Number of folds, to predict the earlier labels in training; default: true labels are used.
+        Number of folds that predict the earlier labels for training; default: true labels are used.
     random_state : int, optional
         Seed of a random order.
 
@@ -93,7 +93,7 @@ class LabelSetChain(ClassifierChain):
 
     @classmethod
     def from_chain(cls, chain: ClassifierChain, separator: str) -> Self:
-        """Return a chain with the parameters of a `ClassifierChain`, fitted if that is."""
-        whole = cls(chain.estimator, separator=separator)
-        copy_attributes(chain, whole)
-        return whole
+        """Return a `LabelSetChain` with the parameters of `chain`, fitted if that is."""
+        label_set_chain = cls(chain.estimator, separator=separator)
+        copy_attributes(chain, label_set_chain)
+        return label_set_chain

@@ -82,19 +82,19 @@ class LabelSetClassifier(OneVsRestClassifier):
         """
         table = read_indicators(y, self.separator)
         truth = table.to_numpy(dtype=np.int8)
-        known = (truth != UNKNOWN).all(axis=1)
-        indicators = truth[known] == 1
-        # A file has scikit-learn's class instead, which needs this to predict rows of indicators.
+        is_labelled = (truth != UNKNOWN).all(axis=1)
+        indicators = truth[is_labelled] == 1
+        # Model files hold scikit-learn's class instead, which needs this to predict indicators.
         self.label_binarizer_ = LabelBinarizer().fit(indicators)
         self.label_binarizer_.classes_ = self.classes_ = np.array(table.columns, dtype=str)
         names = [str(name) for name in table.columns]
-        machines = [weigh_label(self.estimator, name) for name in names]
-        together = None
-        if not known.all():
-            together = _fit_with_unlabelled(self.estimator, X, truth, names)
+        estimators = [weigh_label(self.estimator, name) for name in names]
+        fitted = None
+        if not is_labelled.all():
+            fitted = _fit_with_unlabelled(self.estimator, X, truth, names)
         elif isinstance(self.estimator, _FITTED_TOGETHER):
-            together = _fit_together(self.estimator, machines, X, indicators)
-        self.estimators_ = together or _fit_one_by_one(machines, X, indicators)
+            fitted = _fit_together(self.estimator, estimators, X, indicators)
+        self.estimators_ = fitted or _fit_one_by_one(estimators, X, indicators)
         first = self.estimators_[0]
         if hasattr(first, "n_features_in_"):
             self.n_features_in_ = first.n_features_in_
@@ -109,54 +109,57 @@ class LabelSetClassifier(OneVsRestClassifier):
     @classmethod
     def from_sklearn(cls, plain: OneVsRestClassifier) -> Self:
         """Return the classifier from which `to_sklearn` made `plain`."""
-        whole = cls(plain.estimator)
-        copy_attributes(plain, whole)
-        return whole
+        classifier = cls(plain.estimator)
+        copy_attributes(plain, classifier)
+        return classifier
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the label set of each row: the labels with a probability of 0.5 or more."""
         return name_label_sets(self.predict_proba(X) >= 0.5, self.classes_, self.separator)
 
 
-def _fit_one_by_one(machines: list[Any], X: Any, indicators: np.ndarray) -> list[Any]:
-    with ThreadPoolExecutor(min(len(machines), count_threads(None))) as pool:
-        return list(pool.map(lambda one, side: _separate(one, X, side), machines, indicators.T))
+def _fit_one_by_one(estimators: list[Any], X: Any, indicators: np.ndarray) -> list[Any]:
+    with ThreadPoolExecutor(min(len(estimators), count_threads(None))) as pool:
+        return list(
+            pool.map(lambda estimator, y: _fit_binary(estimator, X, y), estimators, indicators.T)
+        )
 
 
 def _fit_together(
-    estimator: Any, machines: list[Any], X: Any, indicators: np.ndarray
+    estimator: Any, estimators: list[Any], X: Any, indicators: np.ndarray
 ) -> list[Any] | None:
-    mixed = np.flatnonzero(~indicators.all(axis=0))
-    own = [machines[place] for place in mixed]
-    found = estimator.fit_labels(X, indicators[:, mixed], own) if own else None
-    if found is None:
+    """Return a fitted classifier for each label, None if `estimator` cannot fit them together."""
+    mixed = np.flatnonzero(~indicators.all(axis=0))  # labels that some rows lack
+    unfitted = [estimators[k] for k in mixed]
+    classifiers = estimator.fit_labels(X, indicators[:, mixed], unfitted) if unfitted else None
+    if classifiers is None:
         return None
-    fitted = dict(zip(mixed, found, strict=True))
+    fitted = dict(zip(mixed, classifiers, strict=True))
     return [
-        fitted[place] if place in fitted else _separate(machine, X, indicators[:, place])
-        for place, machine in enumerate(machines)
+        fitted[k] if k in fitted else _fit_binary(unfitted, X, indicators[:, k])
+        for k, unfitted in enumerate(estimators)
     ]
 
 
 def _fit_with_unlabelled(
     estimator: SelfTrainingClassifier, X: Any, truth: np.ndarray, names: list[str]
 ) -> list[Any]:
-    known = (truth != UNKNOWN).all(axis=1)
-    sides = truth[known].T == 1
-    mixed = np.flatnonzero(~sides.all(axis=1))
-    own = [names[place] for place in mixed]
-    students = estimator.fit_labels(X, truth[:, mixed], own) if own else []
-    fitted = dict(zip(own, students, strict=True))
+    is_labelled = (truth != UNKNOWN).all(axis=1)
+    indicators = truth[is_labelled] == 1
+    mixed = np.flatnonzero(~indicators.all(axis=0))  # labels that some rows lack
+    mixed_names = [names[k] for k in mixed]
+    students = estimator.fit_labels(X, truth[:, mixed], mixed_names) if mixed_names else []
+    fitted = dict(zip(mixed_names, students, strict=True))
     return [
-        fitted.get(name) or _separate(estimator, X[known], side)
-        for name, side in zip(names, sides, strict=True)
+        fitted.get(name) or _fit_binary(estimator, X[is_labelled], y)
+        for name, y in zip(names, indicators.T, strict=True)
     ]
 
 
-def _separate(machine: Any, X: Any, side: np.ndarray) -> Any:
-    if side.all():  # nothing to learn: the label gets a probability of 1
+def _fit_binary(estimator: Any, X: Any, y: np.ndarray) -> Any:
+    if y.all():  # nothing to learn: the label gets a probability of 1
         return DummyClassifier().fit(X[:2], [0, 1], sample_weight=[0, 1])
-    return machine.fit(X, side.astype(np.int64))
+    return estimator.fit(X, y.astype(np.int64))
 
 
 def read_indicators(y: Any, separator: str) -> pd.DataFrame:
@@ -182,10 +185,10 @@ def copy_attributes(source: BaseEstimator, target: BaseEstimator) -> None:
 def name_label_sets(indicators: np.ndarray, classes: np.ndarray, separator: str) -> np.ndarray:
     """Return the label set of each row of `indicators`, as a string of `join_labels`."""
     rows = np.ascontiguousarray(np.packbits(indicators, axis=1))
-    kinds = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()  # one value per row
-    _, firsts, of_row = np.unique(kinds, return_index=True, return_inverse=True)
-    names = [join_labels(classes[indicators[row]], separator) for row in firsts]
-    return np.array(names, dtype=str)[of_row]
+    values = rows.view(np.dtype((np.void, rows.shape[1]))).ravel()  # one value per row
+    _, indices, inverse = np.unique(values, return_index=True, return_inverse=True)
+    names = [join_labels(classes[indicators[row]], separator) for row in indices]
+    return np.array(names, dtype=str)[inverse]
 
 
 def measure_sets(indicators: np.ndarray, probabilities: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A linear classifier on features that naive Bayes has weighed."""
+"""Linear classifier on features weighted by naive Bayes."""
 
 # ruff: noqa: N803 - C is what scikit-learn calls it.
 from numbers import Integral, Real
@@ -19,7 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from sentiment.modeling.estimators.coordinate_descent import Descent, fit_side_by_side, sum_parts
+from sentiment.modeling.estimators.coordinate_descent import Descent, fit_classes, sum_duplicates
 from sentiment.modeling.estimators.one_vs_rest import make_one_vs_rest, set_weights
 from sentiment.ngrams.weighting import compute_log_count_ratio
 
@@ -27,44 +27,45 @@ from sentiment.ngrams.weighting import compute_log_count_ratio
 class NBSVM(ClassifierMixin, BaseEstimator):
     """Logistic regression on features scaled by their naive Bayes log-count ratio.
 
-    For a class against the rest, with ``f`` the rows (or their presences, see `binarize`),
+    For a class against the rest, with ``f`` the rows (or indicators of their features, see
+    `binarize`),
 
     .. code-block:: text
 
         p = alpha + sum of f over the rows of the class      q = the same over the other rows
         r = log((p / |p|) / (q / |q|))                       |.| is the sum over the features
 
-    A logistic regression with weights ``w`` is fitted on ``X * r``. Its scores are linear in ``X``
-    too, with weights ``r * w``, so the ratio is needed no more once it is folded into `coef_`.
-    More than two classes are each set against the rest, with a ratio of their own.
+    A logistic regression with weights ``w`` is fitted on ``X * r``. Its scores are linear in ``X``,
+    too, with weights ``r * w``, so `coef_` includes the ratio. With more than two classes, each
+    class against the rest has its own ratio and logistic regression.
 
     Parameters
     ----------
     C : float, default=1.0
         Inverse strength of the L2 penalty on the weights of the scaled features.
     alpha : float, default=1.0
-        Added to all counts; above 0.
+        Additive smoothing of all counts; above 0.
     beta : float, default=1.0
-        How much to trust the logistic regression, from 0 to 1: with ``m = mean(|w|)``, ``w``
-        becomes ``(1 - beta) * m + beta * w``. The intercept, ``b``, goes along and becomes
-        ``(1 - beta) * m * log(rows of the class / other rows) + beta * b``. At 1 both stay; at 0
-        the scores are those of naive Bayes, ``m`` times.
+        Interpolation between naive Bayes (0) and the logistic regression (1): with
+        ``m = mean(|w|)``, ``w`` becomes ``(1 - beta) * m + beta * w``, and the intercept ``b``
+        becomes ``(1 - beta) * m * log(rows of the class / other rows) + beta * b``. At 0, the
+        scores are those of naive Bayes, times ``m``.
     binarize : bool, default=True
-        Count in how many rows a feature is above 0, rather than add up its values.
+        Count the rows in which a feature is above 0, instead of adding up its values.
     class_weight : dict, "balanced" or None, default=None
-        Weight of each class's rows in the logistic regressions; "balanced" makes all classes
-        weigh the same. The counts of naive Bayes are of plain rows.
+        Weight of each class's rows in the logistic regressions; "balanced" gives all classes the
+        same total weight. The counts of naive Bayes do not depend on it.
     max_iter, tol, random_state
         As in ``LogisticRegression``.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        In sorted order.
+        Sorted labels.
     coef_ : ndarray of shape (1, n_features), or (n_classes, n_features) for more than two classes
-        Weights of the features as they come; for two classes they speak for the second.
+        Weights of the unscaled features; with two classes, those of the second class.
     intercept_ : ndarray of shape (1,) or (n_classes,)
-        Added to the scores.
+        Intercepts.
     log_count_ratio_ : ndarray of the shape of `coef_`
         The ratios `r`, in natural logarithms.
     n_iter_ : ndarray of shape (1,) or (n_classes,)
@@ -148,41 +149,41 @@ class NBSVM(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            counts = sample_weight > 0  # a row of weight 0 is left out
-            X, y, sample_weight = X[counts], y[counts], sample_weight[counts]
+            has_weight = sample_weight > 0
+            X, y, sample_weight = X[has_weight], y[has_weight], sample_weight[has_weight]
         self.classes_ = np.unique(y)
         if len(self.classes_) == 1:
             raise ValueError(f"y has one class, {self.classes_[0]}; NBSVM needs two or more")
 
-        separated = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
-        sides = [y == label for label in separated]
-        counted = X > 0 if self.binarize else X
+        positive_classes = self.classes_[1:] if len(self.classes_) == 2 else self.classes_
+        masks = [y == label for label in positive_classes]
+        counts = X > 0 if self.binarize else X
         self.log_count_ratio_ = np.array(
-            [compute_log_count_ratio(counted, side, self.alpha, sample_weight) for side in sides]
+            [compute_log_count_ratio(counts, mask, self.alpha, sample_weight) for mask in masks]
         )
-        del counted
-        of_classes = compute_class_weight(
+        del counts
+        class_weights = compute_class_weight(
             self.class_weight, classes=self.classes_, y=y, sample_weight=sample_weight
         )
-        cost = self.C * of_classes[np.searchsorted(self.classes_, y)]
+        cost = self.C * class_weights[np.searchsorted(self.classes_, y)]
         if sample_weight is not None:
             cost = cost * sample_weight
         seed = check_random_state(self.random_state).randint(np.iinfo("i").max)
         descent = Descent(self.tol, self.max_iter, 1.0, seed)
-        rows = sum_parts(sparse.csr_matrix(X, dtype=np.float64))
-        coef, intercepts, self.n_iter_ = fit_side_by_side(
+        rows = sum_duplicates(sparse.csr_matrix(X, dtype=np.float64))
+        coef, intercepts, self.n_iter_ = fit_classes(
             lambda k: descent.separate(
-                _scale_columns(rows, self.log_count_ratio_[k]), sides[k], cost
+                _scale_columns(rows, self.log_count_ratio_[k]), masks[k], cost
             ),
-            len(sides),
+            len(masks),
             self.max_iter,
         )
         intercept = intercepts[:, np.newaxis]
-        bayes = (1 - self.beta) * np.abs(coef).mean(axis=1, keepdims=True)
+        bayes_weight = (1 - self.beta) * np.abs(coef).mean(axis=1, keepdims=True)
         weight = np.ones(len(y)) if sample_weight is None else sample_weight
-        log_odds = np.log([[weight[side].sum() / weight[~side].sum()] for side in sides])
-        self.coef_ = self.log_count_ratio_ * (bayes + self.beta * coef)
-        self.intercept_ = (bayes * log_odds + self.beta * intercept).ravel()
+        log_odds = np.log([[weight[mask].sum() / weight[~mask].sum()] for mask in masks])
+        self.coef_ = self.log_count_ratio_ * (bayes_weight + self.beta * coef)
+        self.intercept_ = (bayes_weight * log_odds + self.beta * intercept).ravel()
         return self
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -198,7 +199,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities, of shape (n_samples, n_classes), in the order of `classes_`.
 
-        Those of more than two classes are each class's against the rest, divided by their sum.
+        With more than two classes, the probabilities of each class against the rest are divided by
+        their sum.
         """
         probabilities: np.ndarray = self.to_sklearn().predict_proba(self._check_rows(X))
         return probabilities
@@ -206,8 +208,8 @@ class NBSVM(ClassifierMixin, BaseEstimator):
     def to_sklearn(self) -> LogisticRegression | OneVsRestClassifier:
         """Return a classifier of scikit-learn's own with the same predictions.
 
-        Files of it can be read without this project. It knows no feature names, and is not fitted
-        if this one is not.
+        Its model files can be read without this project. It has no feature names, and is fitted if
+        this one is.
 
         Returns
         -------
@@ -215,20 +217,20 @@ class NBSVM(ClassifierMixin, BaseEstimator):
             The latter for more than two classes.
         """
         if not hasattr(self, "coef_"):
-            return self._make_machine()
+            return self._make_classifier()
         if len(self.classes_) == 2:
-            return set_weights(self._make_machine(), self, 0, self.classes_)
-        return make_one_vs_rest(self._make_machine(), self)
+            return set_weights(self._make_classifier(), self, 0, self.classes_)
+        return make_one_vs_rest(self._make_classifier(), self)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         tags.input_tags.positive_only = True
-        # Like naive Bayes in scikit-learn: made for counts, not for the blobs of its checks.
+        # As for naive Bayes in scikit-learn, whose checks use blobs instead of counts.
         tags.classifier_tags.poor_score = True
         return tags
 
-    def _make_machine(self) -> LogisticRegression:
+    def _make_classifier(self) -> LogisticRegression:
         return LogisticRegression(
             C=self.C,
             solver="liblinear",

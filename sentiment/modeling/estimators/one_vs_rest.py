@@ -1,4 +1,4 @@
-"""One-vs-rest classifiers of scikit-learn, made of weights."""
+"""One-vs-rest classifiers of scikit-learn with given weights."""
 
 from typing import Any
 
@@ -9,35 +9,35 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.preprocessing import LabelBinarizer
 
 
-def make_one_vs_rest(machine: LogisticRegression, fitted: Any) -> OneVsRestClassifier:
-    """Return a fitted classifier whose machines have the weights of `fitted`.
+def make_one_vs_rest(classifier: LogisticRegression, fitted: Any) -> OneVsRestClassifier:
+    """Return a fitted classifier whose binary classifiers have the weights of `fitted`.
 
     Parameters
     ----------
-    machine : LogisticRegression
-        Settings of each machine.
+    classifier : LogisticRegression
+        Parameters of each binary classifier.
     fitted : classifier
-        Has ``classes_``, more than two, a row of ``coef_`` and a value of ``intercept_`` and
+        More than two ``classes_``, with a row of ``coef_`` and a value of ``intercept_`` and
         ``n_iter_`` for each, and ``n_features_in_``.
     """
-    whole = OneVsRestClassifier(machine)
-    whole.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(fitted.classes_)
-    whole.classes_ = fitted.classes_
-    whole.n_features_in_ = fitted.n_features_in_
-    whole.estimators_ = [
-        set_weights(clone(machine), fitted, row, np.array([0, 1]))
+    one_vs_rest = OneVsRestClassifier(classifier)
+    one_vs_rest.label_binarizer_ = LabelBinarizer(sparse_output=True).fit(fitted.classes_)
+    one_vs_rest.classes_ = fitted.classes_
+    one_vs_rest.n_features_in_ = fitted.n_features_in_
+    one_vs_rest.estimators_ = [
+        set_weights(clone(classifier), fitted, row, np.array([0, 1]))
         for row in range(len(fitted.classes_))
     ]
-    return whole
+    return one_vs_rest
 
 
 def set_weights(
-    machine: LogisticRegression, fitted: Any, row: int, classes: np.ndarray
+    classifier: LogisticRegression, fitted: Any, row: int, classes: np.ndarray
 ) -> LogisticRegression:
-    """Give `machine` the weights in a `row` of `fitted`, and two `classes`; return it."""
-    machine.coef_ = fitted.coef_[[row]]
-    machine.intercept_ = fitted.intercept_[[row]]
-    machine.n_iter_ = fitted.n_iter_[[row]]
-    machine.classes_ = classes
-    machine.n_features_in_ = fitted.n_features_in_
-    return machine
+    """Return `classifier` with the weights in a `row` of `fitted`, and two `classes`."""
+    classifier.coef_ = fitted.coef_[[row]]
+    classifier.intercept_ = fitted.intercept_[[row]]
+    classifier.n_iter_ = fitted.n_iter_[[row]]
+    classifier.classes_ = classes
+    classifier.n_features_in_ = fitted.n_features_in_
+    return classifier

@@ -22,37 +22,37 @@ from sentiment.errors import LISTED, quote_list
 class OrdinalClassifier(ClassifierMixin, BaseEstimator):
     """Adjacent-category logistic regression, for classes on a scale such as stars.
 
-    All classes share one vector of weights: the log-odds of a class against the one below it grow
-    with ``X @ w`` by the distance of the two on the scale (Agresti, 2010, Analysis of Ordinal
-    Categorical Data). So it is a multinomial logistic regression whose weights are multiples of
-    each other, and is kept as one; with two classes it is a logistic regression.
+    All classes share one vector of weights: the log-odds of a class against the next lower one are
+    ``X @ w`` times the distance of the two on the scale, plus an intercept (Agresti, 2010, Analysis
+    of Ordinal Categorical Data). So it is a multinomial logistic regression whose weight vectors
+    are multiples of each other; with two classes it is a logistic regression.
 
     Parameters
     ----------
     C : float, default=1.0
-        Inverse of the regularization. Intercepts are not penalized.
+        Inverse of the regularization strength. Intercepts are not penalized.
     order : bool or list of str, default=True
-        True or False for labels that are numbers, which are their places on the scale; or all
-        labels from the lowest to the highest, at equal distances.
+        True or False for labels that are numbers, their values on the scale; or all labels from the
+        lowest to the highest, at equal distances.
     class_weight : dict or "balanced", optional
         Weights of the classes.
     max_iter : int, default=500
-        Iterations of L-BFGS at most.
+        Maximum number of L-BFGS iterations.
     tol : float, default=1e-6
-        The solver stops where the loss falls by less than this, relative to it.
+        The solver stops when the relative decrease of the loss is less than this.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Labels, sorted as scikit-learn sorts them.
     places_ : ndarray of shape (n_classes,)
-        Their places on the scale, one apart on average.
+        Values of the labels on the scale, one apart on average.
     coef_ : ndarray of shape (n_classes, n_features)
         Weights, or of shape (1, n_features) for two classes.
     intercept_ : ndarray of shape (n_classes,) or (1,)
         Intercepts.
     n_iter_ : int
-        Iterations that the solver took.
+        Number of iterations of the solver.
 
     Examples
     --------
@@ -100,38 +100,38 @@ class OrdinalClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            A label has no place on the scale, or there is one class only.
+            A label is not on the scale, or there is only one class.
         """
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float64)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(f"the data contain one class only: {self.classes_[0]!r}")
-        self.places_ = places = self._find_places()
-        of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        cost = self.C * of_classes[codes] * _check_sample_weight(sample_weight, X)
+        self.places_ = scale = self._compute_scale()
+        class_weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        cost = self.C * class_weights[codes] * _check_sample_weight(sample_weight, X)
         columns = sparse.csr_array(X).T.tocsr() if sparse.issparse(X) else X.T
         rows, width = np.arange(len(codes)), X.shape[1]
 
-        def measure(point: np.ndarray) -> tuple[float, np.ndarray]:
-            weights, intercepts = point[:width], point[width:]
-            margins = np.outer(X @ weights, places) + intercepts
+        def compute_loss(params: np.ndarray) -> tuple[float, np.ndarray]:
+            weights, intercepts = params[:width], params[width:]
+            margins = np.outer(X @ weights, scale) + intercepts
             logs = margins - logsumexp(margins, axis=1, keepdims=True)
             loss = weights @ weights / 2 - cost @ logs[rows, codes]
             slopes = np.exp(logs)
             slopes[rows, codes] -= 1
             slopes *= cost[:, None]
-            return loss, np.concatenate([columns @ (slopes @ places) + weights, slopes.sum(axis=0)])
+            return loss, np.concatenate([columns @ (slopes @ scale) + weights, slopes.sum(axis=0)])
 
         options = {"maxiter": self.max_iter, "ftol": self.tol, "gtol": 1e-8}
-        start = np.zeros(width + len(places))
-        found = minimize(measure, start, jac=True, method="L-BFGS-B", options=options)
-        weights, intercepts = found.x[:width], found.x[width:]
+        start = np.zeros(width + len(scale))
+        result = minimize(compute_loss, start, jac=True, method="L-BFGS-B", options=options)
+        weights, intercepts = result.x[:width], result.x[width:]
         # As in scikit-learn's LogisticRegression, with the same warning if it has not converged.
-        self.n_iter_ = int(_check_optimize_result("lbfgs", found, self.max_iter))
-        self.coef_ = np.outer(places, weights)
+        self.n_iter_ = int(_check_optimize_result("lbfgs", result, self.max_iter))
+        self.coef_ = np.outer(scale, weights)
         self.intercept_ = intercepts - intercepts.mean()
-        if len(places) == 2:  # as scikit-learn has it, of the second class
+        if len(scale) == 2:  # the weights of the second class, as in scikit-learn
             self.coef_ = self.coef_[[1]] - self.coef_[[0]]
             self.intercept_ = self.intercept_[[1]] - self.intercept_[[0]]
         return self
@@ -150,16 +150,16 @@ class OrdinalClassifier(ClassifierMixin, BaseEstimator):
 
     def to_sklearn(self) -> linear_model.LogisticRegression:
         """Return scikit-learn's own classifier with the same predictions, fitted if this one is."""
-        machine = linear_model.LogisticRegression(
+        model = linear_model.LogisticRegression(
             C=self.C, class_weight=self.class_weight, max_iter=self.max_iter
         )
         if hasattr(self, "coef_"):
-            machine.classes_, machine.n_features_in_ = self.classes_, self.n_features_in_
-            machine.coef_, machine.intercept_ = self.coef_, self.intercept_
-            machine.n_iter_ = np.array([self.n_iter_], dtype=np.int32)
-        return machine
+            model.classes_, model.n_features_in_ = self.classes_, self.n_features_in_
+            model.coef_, model.intercept_ = self.coef_, self.intercept_
+            model.n_iter_ = np.array([self.n_iter_], dtype=np.int32)
+        return model
 
-    def _find_places(self) -> np.ndarray:
+    def _compute_scale(self) -> np.ndarray:
         labels = [str(label) for label in self.classes_]
         if isinstance(self.order, bool):
             try:
@@ -175,8 +175,8 @@ class OrdinalClassifier(ClassifierMixin, BaseEstimator):
             if missing:
                 raise ValueError(f"the order of the labels lacks {quote_list(missing, LISTED)}")
             values = np.array([float(ranks[label]) for label in labels])
-        places: np.ndarray = (values - values.mean()) / (np.ptp(values) / (len(values) - 1))
-        return places
+        scale: np.ndarray = (values - values.mean()) / (np.ptp(values) / (len(values) - 1))
+        return scale
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -1,4 +1,4 @@
-"""A linear classifier that learns from rows without a label too."""
+"""Linear classifier that also learns from rows without a label."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,26 +20,27 @@ from sentiment.modeling.estimators.nbsvm import NBSVM
 from sentiment.modeling.estimators.topics import find_topics
 from sentiment.ngrams.compiling import count_threads
 
-# Label of a row that has none.
+# Label of a row without a label.
 UNLABELLED = ""
-# Stands for each label of a row whose labels are not known, where others have 0 and 1.
+# Indicator of each label of a row whose labels are unknown; other indicators are 0 and 1.
 UNKNOWN = -1
-# Strengths of the teacher, of which cross-validation takes the best.
-_STRENGTHS = {"C": [1.0, 4.0, 16.0, 64.0]}
+# Grid for the regularization of the teacher, which cross-validation chooses from.
+_TEACHER_GRID = {"C": [1.0, 4.0, 16.0, 64.0]}
 _FOLDS = 5
-# A row is not learned as one of a class that is less probable than this.
-_LEAST_SHARE = 0.01
+# The student does not learn a row as an example of a less probable class.
+_MIN_PROBABILITY = 0.01
 
 
 class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Linear classifier that learns from labelled rows and from rows without a label.
 
-    A teacher and a student read each row in two ways. The teacher is a logistic regression on the
-    topics of all rows, their latent semantic analysis, and on vectors that predict their terms: few
-    numbers, for which few labels suffice. It gives each row without a label the probabilities of
-    the classes. The student, `estimator`, is fitted on the features themselves: on the labelled
-    rows, and on each other row once per class, with its probability as weight. The student is what
-    predicts, so that predictions stay linear in the features and as quick as without a teacher.
+    A teacher and a student have different features of each row. The teacher is a logistic
+    regression on topics (latent semantic analysis of all rows) and on vectors that predict the
+    terms of the rows: so few numbers that few labels suffice. It predicts the probabilities of the
+    classes for each row without a label. The student, `estimator`, is fitted on the original
+    features: on the labelled rows, and on each other row once per class, with its probability as
+    weight. Only the student predicts, so predictions are linear in the features, and as fast as
+    without a teacher.
 
     Parameters
     ----------
@@ -50,34 +51,34 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
     n_vectors : int, default=64
         Dimensions of the vectors, which are learned from the rows without a label; 0 for none.
     sharpening : float, default=2.0
-        The probabilities ``p`` that the teacher gives become ``p ** sharpening``, divided by their
-        sum; at least 1, which leaves them.
+        Exponent of the teacher's probabilities, which are then divided by their sum; at least 1,
+        which leaves them unchanged.
     label_weight : float, default=3.0
-        Weight of a labelled row, where a row without a label has one.
+        Weight of a labelled row; a row without a label has a weight of 1.
     random_state : int, RandomState instance or None, default=None
-        Seed of the topics and vectors, and of a student that has none of its own.
+        Seed of the topics and vectors, and of the student if its own is None.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        In sorted order, without that of rows without a label.
+        Sorted labels, without `UNLABELLED`.
     estimator_ : classifier
-        The fitted student.
+        Fitted student.
     teacher_ : LogisticRegression or None
-        None if all rows had a label; the student has then learned from them alone.
+        Fitted teacher; None if all rows had a label, so that the student needs no teacher.
     n_features_in_ : int
         Number of features.
 
     See Also
     --------
-    sklearn.semi_supervised.SelfTrainingClassifier : A classifier that labels rows for itself, and
-        takes those of which it is sure for certain.
+    sklearn.semi_supervised.SelfTrainingClassifier : Learns from its own confident predictions as if
+        they were true labels.
 
     References
     ----------
     Nigam and Ghani 2000, Analyzing the Effectiveness and Applicability of Co-training: co-EM, in
-    which each of two views labels all rows for the other by probabilities. Here are one teacher,
-    one student and one round; more rounds were less accurate. See also `find_topics` and
+    which models on two views label all rows for each other by probabilities. This class has one
+    teacher, one student and one round; more rounds were less accurate. See also `find_topics` and
     `find_vectors`.
 
     Examples
@@ -135,8 +136,8 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         self._validate_params()
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         y = np.asarray(y)
-        labelled = y != UNLABELLED
-        self.classes_ = np.unique(y[labelled])
+        is_labelled = y != UNLABELLED
+        self.classes_ = np.unique(y[is_labelled])
         if len(self.classes_) < 2:
             raise ValueError(
                 f"the rows with a label have {len(self.classes_)} classes; expected two or more"
@@ -144,43 +145,43 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         random = check_random_state(self.random_state)
         student = self._make_student(random)
         self.teacher_ = None
-        if labelled.all():
+        if is_labelled.all():
             self.estimator_ = student.fit(X, y)
             return self
-        # Threads of BLAS wait for one another longer than steps of this size take.
+        # For steps of this size, synchronizing BLAS threads takes longer than the computation.
         with threadpool_limits(1, user_api="blas"):
-            views = self._find_views(X, labelled, random)
-            self.teacher_ = _fit_teacher(views[labelled], y[labelled])
-            self.estimator_ = self._teach(student, self.teacher_, X, views, y, labelled)
+            views = self._find_views(X, is_labelled, random)
+            self.teacher_ = _fit_teacher(views[is_labelled], y[is_labelled])
+            self.estimator_ = self._teach(student, self.teacher_, X, views, y, is_labelled)
         return self
 
     def fit_labels(self, X: Any, truth: np.ndarray, names: Sequence[str]) -> list[Any]:
-        """Return a fitted student for each of several labels; all teachers read the same.
+        """Return a fitted student for each of several labels; the teachers share their features.
 
         Parameters
         ----------
         X : array-like or sparse matrix of shape (n_samples, n_features)
             Features.
         truth : ndarray of int, of shape (n_samples, n_labels)
-            1 for rows with a label, which each label has, 0 for rows without it, which each has,
-            too, and `UNKNOWN` for rows whose labels are not known.
+            1 for rows with a label, 0 for rows without it, and `UNKNOWN` for rows whose labels are
+            unknown. Each label has rows with it and rows without it.
         names : sequence of str, of length n_labels
-            The labels, by which a student may weigh them.
+            Labels, for class weights of the student.
         """
         self._validate_params()
         X = check_array(X, accept_sparse="csr", dtype=[np.float64, np.float32])
-        labelled = (truth != UNKNOWN).all(axis=1)
+        is_labelled = (truth != UNKNOWN).all(axis=1)
         random = check_random_state(self.random_state)
         student = self._make_student(random)
         with threadpool_limits(1, user_api="blas"):
-            views = self._find_views(X, labelled, random)
+            views = self._find_views(X, is_labelled, random)
 
-            def fit_one(name: str, side: np.ndarray) -> Any:
-                teacher = _fit_teacher(views[labelled], side[labelled])
-                return self._teach(weigh_label(student, name), teacher, X, views, side, labelled)
+            def fit_label(name: str, y: np.ndarray) -> Any:
+                teacher = _fit_teacher(views[is_labelled], y[is_labelled])
+                return self._teach(weigh_label(student, name), teacher, X, views, y, is_labelled)
 
             with ThreadPoolExecutor(min(truth.shape[1], count_threads(None))) as pool:
-                return list(pool.map(fit_one, names, truth.T.astype(np.int64)))
+                return list(pool.map(fit_label, names, truth.T.astype(np.int64)))
 
     @property
     def _student(self) -> Any:
@@ -193,29 +194,29 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         return student
 
     def _find_views(
-        self, X: Any, labelled: np.ndarray, random: np.random.RandomState
+        self, X: Any, is_labelled: np.ndarray, random: np.random.RandomState
     ) -> np.ndarray:
-        """Return what a teacher reads: topics and vectors of each row, side by side."""
-        # Drawn before the topics, which take more numbers for more rows: fits on other labelled
-        # rows then learn the same vectors.
+        """Return the features of a teacher: topics and vectors of each row."""
+        # Drawn before the topics, which need more random numbers for more rows, so that fits on
+        # other labelled rows learn the same vectors.
         seed = random.randint(np.iinfo(np.int32).max)
         topics = find_topics(X, self.n_topics, random)
-        return np.hstack([topics, find_vectors(X, ~labelled, self.n_vectors, seed)])
+        return np.hstack([topics, find_vectors(X, ~is_labelled, self.n_vectors, seed)])
 
     def _teach(
         self, student: Any, teacher: LogisticRegression, X: Any, views: np.ndarray,
-        y: np.ndarray, labelled: np.ndarray,
+        y: np.ndarray, is_labelled: np.ndarray,
     ) -> Any:  # fmt: skip
-        """Fit `student` on the labelled rows, and on others with the probabilities of `teacher`."""
-        shares = teacher.predict_proba(views[~labelled]) ** self.sharpening
-        shares /= shares.sum(axis=1, keepdims=True)
-        rows, classes = np.nonzero(shares > _LEAST_SHARE)
-        own, others = np.flatnonzero(labelled), np.flatnonzero(~labelled)
-        weight = np.full(len(own), float(self.label_weight))
+        """Fit `student` on labelled rows, and on others weighted by probabilities of `teacher`."""
+        probabilities = teacher.predict_proba(views[~is_labelled]) ** self.sharpening
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        rows, classes = np.nonzero(probabilities > _MIN_PROBABILITY)
+        labelled_rows, other_rows = np.flatnonzero(is_labelled), np.flatnonzero(~is_labelled)
+        label_weights = np.full(len(labelled_rows), float(self.label_weight))
         return student.fit(
-            X[np.concatenate([own, others[rows]])],
-            np.concatenate([y[own], teacher.classes_[classes]]),
-            sample_weight=np.concatenate([weight, shares[rows, classes]]),
+            X[np.concatenate([labelled_rows, other_rows[rows]])],
+            np.concatenate([y[labelled_rows], teacher.classes_[classes]]),
+            sample_weight=np.concatenate([label_weights, probabilities[rows, classes]]),
         )
 
     def decision_function(self, X: Any) -> np.ndarray:
@@ -237,7 +238,7 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
         return probabilities
 
     def to_sklearn(self) -> Any:
-        """Return the student, as scikit-learn has it; fitted if this one is."""
+        """Return the student as a scikit-learn classifier, fitted if this one is."""
         student = getattr(self, "estimator_", self._student)
         return student.to_sklearn() if hasattr(student, "to_sklearn") else student
 
@@ -251,11 +252,11 @@ class SelfTrainingClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator)
 
 
 def _fit_teacher(views: np.ndarray, y: np.ndarray) -> LogisticRegression:
-    """Return a logistic regression, as strong as cross-validation finds best."""
-    machine = LogisticRegression(max_iter=1000)
+    """Return a fitted logistic regression, whose `C` is chosen by cross-validation."""
+    teacher = LogisticRegression(max_iter=1000)
     folds = min(_FOLDS, np.unique(y, return_counts=True)[1].min())
     if folds < 2:
-        return machine.set_params(C=_STRENGTHS["C"][1]).fit(views, y)
-    search = GridSearchCV(machine, _STRENGTHS, scoring="neg_log_loss", cv=int(folds))
+        return teacher.set_params(C=_TEACHER_GRID["C"][1]).fit(views, y)
+    search = GridSearchCV(teacher, _TEACHER_GRID, scoring="neg_log_loss", cv=int(folds))
     best: LogisticRegression = search.fit(views, y).best_estimator_
     return best

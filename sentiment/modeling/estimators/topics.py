@@ -1,4 +1,4 @@
-"""Topics of rows of features: their latent semantic analysis, by a Lanczos iteration."""
+"""Topics of rows by latent semantic analysis, computed by a block Lanczos iteration."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,18 +10,18 @@ from sklearn.preprocessing import normalize
 from sentiment.modeling.estimators.coordinate_descent import to_unsigned
 from sentiment.ngrams.compiling import count_threads, kernel
 
-# Directions that are found at a time, and how many more than those that are wanted: with half as
-# many, teachers of self-training are 0.2 points less accurate on 2,000 labels (docs/benchmarks.md).
-_BLOCK, _MORE = 64, 4
-# Columns that are multiplied at a time: 128 bytes of each row, so that all rows stay in the cache.
+# Directions per step, and how many times as many as topics: with half as many, teachers of
+# self-training are 0.2 points less accurate on 2,000 labels (docs/benchmarks.md).
+_BLOCK, _OVERSAMPLING = 64, 4
+# Columns multiplied at a time: 128 bytes of each row, so that all rows stay in the cache.
 _COLUMNS = 32
 
 
 def find_topics(X: Any, n_topics: int, random: np.random.RandomState) -> np.ndarray:
-    """Return the rows of `X` in the space of its strongest directions, each of length one.
+    """Return the rows of `X` in the space of its largest singular values, scaled to unit length.
 
-    The left singular vectors times the singular values, by a block Lanczos iteration. It works on
-    the side of the rows, which are far fewer than n-grams.
+    These are the left singular vectors times the singular values. The block Lanczos iteration works
+    on the products of rows, since there are far fewer rows than n-grams.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def find_topics(X: Any, n_topics: int, random: np.random.RandomState) -> np.ndar
     n_topics : int
         Dimensions; fewer if `X` has fewer rows or columns.
     random : RandomState
-        Draws the first directions.
+        Draws the initial directions.
 
     Returns
     -------
@@ -43,35 +43,35 @@ def find_topics(X: Any, n_topics: int, random: np.random.RandomState) -> np.ndar
     and Van Loan 2013, Matrix Computations, section 10.3.6: block Lanczos.
     """
     features = sparse.csc_matrix(X, dtype=np.float32)
-    wanted = max(1, min(n_topics, *(size - 1 for size in X.shape)))
-    size = min(max(_MORE * wanted // _BLOCK, 2) * _BLOCK, *X.shape)
-    # The rows' products with one another, seen in this base, are `reduced`, of which the upper
-    # half is filled.
-    base = np.empty((X.shape[0], size), np.float32, order="F")
-    reduced = np.zeros((size, size), np.float32)
+    n_topics = max(1, min(n_topics, *(size - 1 for size in X.shape)))
+    size = min(max(_OVERSAMPLING * n_topics // _BLOCK, 2) * _BLOCK, *X.shape)
+    # `projected` is the matrix of products of rows, projected onto the basis; only its upper
+    # triangle is filled.
+    basis = np.empty((X.shape[0], size), np.float32, order="F")
+    projected = np.zeros((size, size), np.float32)
     block = random.standard_normal((X.shape[0], min(_BLOCK, size))).astype(np.float32)
     block = _orthonormalize(_multiply_twice(features, block))
-    known = 0
-    while known < size:
-        last = slice(known, known + block.shape[1])
-        known = last.stop
-        base[:, last] = block
-        found = base[:, :known]
+    filled = 0
+    while filled < size:
+        columns = slice(filled, filled + block.shape[1])
+        filled = columns.stop
+        basis[:, columns] = block
+        known_basis = basis[:, :filled]
         block = _multiply_twice(features, block)
-        reduced[:known, last] = found.T @ block
-        block = block[:, : size - known]
-        for _ in range(2):  # once leaves errors of rounding
-            block = _orthonormalize(block - found @ (found.T @ block))
-    squares, vectors = linalg.eigh(reduced, lower=False)
-    strongest = np.argsort(squares)[::-1][:wanted]
-    lengths = np.sqrt(np.maximum(squares[strongest], 0))
-    topics: np.ndarray = normalize((base @ vectors[:, strongest]) * lengths)
+        projected[:filled, columns] = known_basis.T @ block
+        block = block[:, : size - filled]
+        for _ in range(2):  # a single pass leaves rounding errors
+            block = _orthonormalize(block - known_basis @ (known_basis.T @ block))
+    eigenvalues, vectors = linalg.eigh(projected, lower=False)
+    largest = np.argsort(eigenvalues)[::-1][:n_topics]
+    singular_values = np.sqrt(np.maximum(eigenvalues[largest], 0))
+    topics: np.ndarray = normalize((basis @ vectors[:, largest]) * singular_values)
     return topics
 
 
 def _orthonormalize(block: np.ndarray) -> np.ndarray:
-    base: np.ndarray = linalg.qr(block, mode="economic", check_finite=False)[0]
-    return base
+    basis: np.ndarray = linalg.qr(block, mode="economic", check_finite=False)[0]
+    return basis
 
 
 def _multiply_twice(features: sparse.csc_matrix, dense: np.ndarray) -> np.ndarray:
@@ -79,15 +79,15 @@ def _multiply_twice(features: sparse.csc_matrix, dense: np.ndarray) -> np.ndarra
     matrix = (features.data, to_unsigned(features.indices), to_unsigned(features.indptr))
     out = np.empty_like(dense, order="C")
 
-    def work(first: int) -> None:
-        columns = slice(first, first + _COLUMNS)
+    def multiply(start: int) -> None:
+        columns = slice(start, start + _COLUMNS)
         block = np.ascontiguousarray(dense[:, columns])
         product = np.zeros_like(block)
         _add_products(*matrix, block, product)
         out[:, columns] = product
 
     with ThreadPoolExecutor(count_threads(None)) as pool:
-        list(pool.map(work, range(0, dense.shape[1], _COLUMNS)))
+        list(pool.map(multiply, range(0, dense.shape[1], _COLUMNS)))
     return out
 
 
@@ -95,18 +95,18 @@ def _multiply_twice(features: sparse.csc_matrix, dense: np.ndarray) -> np.ndarra
 def _add_products(data: Any, indices: Any, indptr: Any, dense: Any, out: Any) -> None:
     """Add ``features @ features.T @ dense`` to `out`, one feature after another.
 
-    What a feature gathers from the rows that have it goes back to them at once, so that nothing of
-    the size of all features is made.
+    The sum over the rows that have a feature is added to these rows at once, so that no array of
+    the size of all features is needed.
     """
     width = dense.shape[1]
-    gathered = np.empty(width, dense.dtype)
+    sums = np.empty(width, dense.dtype)
     for j in range(len(indptr) - 1):
-        gathered[:] = 0
+        sums[:] = 0
         for k in range(indptr[j], indptr[j + 1]):
             row, value = indices[k], data[k]  # read once: `out` might be the same memory
             for c in range(width):
-                gathered[c] += value * dense[row, c]
+                sums[c] += value * dense[row, c]
         for k in range(indptr[j], indptr[j + 1]):
             row, value = indices[k], data[k]
             for c in range(width):
-                out[row, c] += value * gathered[c]
+                out[row, c] += value * sums[c]

@@ -1,4 +1,4 @@
-"""A soft vote whose members are named, so that config files can compose it."""
+"""Soft votes with named members, so that config files can compose them."""
 
 from sklearn.base import ClassifierMixin
 from sklearn.ensemble import VotingClassifier
@@ -7,19 +7,19 @@ from sklearn.ensemble import VotingClassifier
 def make_soft_vote(
     members: dict[str, ClassifierMixin], weights: dict[str, float] | None = None
 ) -> VotingClassifier:
-    """Return a classifier that averages the members' probabilities.
+    """Return a classifier that averages the probabilities of its members.
 
     Parameters
     ----------
     members : dict of str to classifier
         Each has ``predict_proba``.
     weights : dict of str to float, optional
-        Weight of each member, one where it is not given; equal weights without it.
+        Weights of members; default: 1.
 
     Raises
     ------
     ValueError
-        A weight names no member.
+        A weight is not that of a member.
     """
     unknown = set(weights or {}) - set(members)
     if unknown:

@@ -1,44 +1,44 @@
-"""The loop over the features of rows: arrays in, arrays out."""
+"""Kernel of the explanation of rows."""
 
 from sentiment.ngrams.compiling import kernel
 
 
 @kernel
 def find_strongest(indptr, indices, data, weights, codes, columns, values):
-    """Find the features that add most to the class of each row, and those that take most away.
+    """Find the features that contribute most to the class of each row, and most against it.
 
     Parameters
     ----------
     indptr, indices, data : ndarray
-        Rows in compressed form; a feature stands in a row at most once.
+        Rows in CSR form, without duplicate entries.
     weights : ndarray of float64, of shape (n_classes, n_features)
-        What a feature is multiplied by for each class.
+        Weight of each feature for each class.
     codes : ndarray of int64, of shape (n_rows,)
         The class of each row.
     columns : ndarray of int64, of shape (2, k, n_rows)
-        Written: the features, the strongest first; -1 where there are no more. Those that add
-        come first.
+        Output: features with a positive contribution, then features with a negative one, the
+        strongest first; -1 if there are fewer than `k`.
     values : ndarray of float64, of shape (2, k, n_rows)
-        Written: what they add, 0 where there are no more.
+        Output: contributions of these features, 0 if there are fewer than `k`.
     """
-    most = columns.shape[1]
+    count = columns.shape[1]
     for row in range(len(codes)):
-        for side in range(2):
-            for place in range(most):
-                columns[side, place, row] = -1
-                values[side, place, row] = 0.0
-        for at in range(indptr[row], indptr[row + 1]):
-            added = data[at] * weights[codes[row], indices[at]]
-            if added == 0.0:
+        for sign in range(2):
+            for rank in range(count):
+                columns[sign, rank, row] = -1
+                values[sign, rank, row] = 0.0
+        for j in range(indptr[row], indptr[row + 1]):
+            value = data[j] * weights[codes[row], indices[j]]
+            if value == 0.0:
                 continue
-            side = 0 if added > 0 else 1
-            place = most
-            while place > 0 and abs(added) > abs(values[side, place - 1, row]):
-                place -= 1
-            if place == most:
+            sign = 0 if value > 0 else 1
+            rank = count
+            while rank > 0 and abs(value) > abs(values[sign, rank - 1, row]):
+                rank -= 1
+            if rank == count:
                 continue
-            for behind in range(most - 1, place, -1):
-                columns[side, behind, row] = columns[side, behind - 1, row]
-                values[side, behind, row] = values[side, behind - 1, row]
-            columns[side, place, row] = indices[at]
-            values[side, place, row] = added
+            for lower in range(count - 1, rank, -1):
+                columns[sign, lower, row] = columns[sign, lower - 1, row]
+                values[sign, lower, row] = values[sign, lower - 1, row]
+            columns[sign, rank, row] = indices[j]
+            values[sign, rank, row] = value

@@ -1,4 +1,4 @@
-"""The terms that contribute most to the prediction for each text, and most against it."""
+"""Terms that contribute most to the prediction for each text, and most against it."""
 
 from functools import cached_property
 
@@ -33,28 +33,28 @@ _LARGEST = 99.99
 
 
 class RowExplainer:
-    """Finds the terms and other columns that contribute most to the prediction for a text.
+    """Explainer of predictions by their strongest terms and other columns.
 
     Parameters
     ----------
     pipeline : Pipeline
         Fitted; its model is linear.
     count : int
-        Number of terms on each side.
+        Number of terms for a prediction, and number of terms against it.
 
     Attributes
     ----------
     parts : list of TermWeights
         The vectorizers, from left to right, and their weights.
     terms : ndarray of shape (n_terms,)
-        All different terms that the model knows.
+        All distinct terms of the model.
     places : ndarray of int, of shape (n_features,)
         The index in `terms` of each feature; parts of a union may share terms.
     weights : ndarray of shape (n_classes, n_features)
-        Those of `linear_weights`.
+        Weights, as of `linear_weights`.
     base : ndarray of shape (n_classes,)
-        Log-odds of each class before any word or column: above the mean of the others, or of a
-        label of a set above its absence.
+        Log-odds of each class before any word or column: its log-probability minus the mean of the
+        others or, for label sets, the log-odds of the label.
 
     Raises
     ------
@@ -67,14 +67,14 @@ class RowExplainer:
         if not self.parts:
             raise UnexplainableModelError(name_inner(pipeline[-1]), find_obstacle(pipeline))
         terms, weights = join_parts(self.parts)
-        self.terms, self.places = merge_terms(terms)
+        self.terms, self.term_indices = merge_terms(terms)
         self.weights = np.ascontiguousarray(weights, dtype=float)
         self._strings = pa.array(self.terms, pa.large_string())
         self._pipeline, self._count = pipeline, count
 
     @cached_property
     def base(self) -> np.ndarray:
-        """As above; computed once, since a model of many classes takes long to predict a row."""
+        """Log-odds before any word; cached, since a row of many classes is slow to predict."""
         pipeline = self._pipeline
         missing = {name: [None] for name in list_columns(pipeline)}
         empty = pd.DataFrame({TEXT_COLUMN: [""], **missing}, dtype="str")
@@ -88,7 +88,8 @@ class RowExplainer:
     def measure(self, frame: pd.DataFrame) -> sparse.csr_matrix:
         """Return the columns of the vectorizers for the rows of `frame`, shape (n, n_features).
 
-        A column times its weight is what the term adds, in log-odds where the model has them.
+        A column times its weight is the contribution of the term, in log-odds if the model has
+        them.
         """
         texts = find_text_steps(self._pipeline)[:-1].transform(frame)
         blocks = [part.transform(frame if part.is_encoder else texts) for part in self.parts]
@@ -100,7 +101,7 @@ class RowExplainer:
         Parameters
         ----------
         frame : DataFrame
-            Has a column ``text`` and those that the model reads beside it, `n` rows.
+            Column ``text`` and the other columns that the model reads, `n` rows.
         codes : ndarray of int64, of shape (n,)
             The class of each row.
 
@@ -110,7 +111,7 @@ class RowExplainer:
             Terms with their contributions, such as ``great +0.83; loved +0.52``.
         """
         features, weights = self.measure(frame), self.weights
-        if len(self.terms) < len(self.places):
+        if len(self.terms) < len(self.term_indices):
             features, weights = self._merge(features, codes), np.ones((1, len(self.terms)))
             codes = np.zeros_like(codes)
         columns = np.empty((2, self._count, len(codes)), np.int64)
@@ -120,29 +121,29 @@ class RowExplainer:
         )
         numbers = _NumberStrings(values)
         speaks_for, speaks_against = (
-            self._describe(columns[side], numbers, side) for side in range(2)
+            self._describe(columns[sign], numbers, sign) for sign in range(2)
         )
         return speaks_for, speaks_against
 
     def _merge(self, features: sparse.csr_matrix, codes: np.ndarray) -> sparse.csr_matrix:
         """Return the contribution of each term to the class of each row, shape (n, n_terms)."""
         rows = np.repeat(codes, np.diff(features.indptr))
-        added = features.data * self.weights[rows, features.indices]
+        contributions = features.data * self.weights[rows, features.indices]
         merged = sparse.csr_matrix(
-            (added, self.places[features.indices], features.indptr),
+            (contributions, self.term_indices[features.indices], features.indptr),
             shape=(len(codes), len(self.terms)),
         )
         merged.sum_duplicates()
         return merged
 
-    def _describe(self, columns: np.ndarray, numbers: "_NumberStrings", side: int) -> pa.Array:
-        parts = []
-        for place, column in enumerate(columns):
-            there = pa.array(np.maximum(column, 0), mask=column < 0)
-            terms = self._strings.take(there).cast(pa.string())
-            part = pc.binary_join_element_wise(terms, " ", numbers.get(side, place), "; ", "")
-            parts.append(part.fill_null(""))
-        return pc.utf8_rtrim(pc.binary_join_element_wise(*parts, ""), "; ")
+    def _describe(self, columns: np.ndarray, numbers: "_NumberStrings", sign: int) -> pa.Array:
+        pieces = []
+        for rank, column in enumerate(columns):
+            indices = pa.array(np.maximum(column, 0), mask=column < 0)
+            terms = self._strings.take(indices).cast(pa.string())
+            piece = pc.binary_join_element_wise(terms, " ", numbers.get(sign, rank), "; ", "")
+            pieces.append(piece.fill_null(""))
+        return pc.utf8_rtrim(pc.binary_join_element_wise(*pieces, ""), "; ")
 
 
 def _take_logs(probabilities: np.ndarray) -> np.ndarray:
@@ -151,19 +152,20 @@ def _take_logs(probabilities: np.ndarray) -> np.ndarray:
 
 
 class _NumberStrings:
-    """Numbers with two decimals; each that occurs is written once.
+    """Strings of numbers with two decimals, each formatted once.
 
     Parameters
     ----------
     values : ndarray of float64, of shape (2, k, n)
+        From `find_strongest`.
     """
 
     def __init__(self, values: np.ndarray) -> None:
         hundredths = np.rint(100 * np.clip(values, -_LARGEST, _LARGEST)).astype(np.int64)
         low, high = int(hundredths.min(initial=0)), int(hundredths.max(initial=0))
-        self._places = hundredths - low
-        self._written = pa.array([f"{n / 100:+.2f}" for n in range(low, high + 1)])
+        self._indices = hundredths - low
+        self._strings = pa.array([f"{n / 100:+.2f}" for n in range(low, high + 1)])
 
-    def get(self, side: int, place: int) -> pa.Array:
-        """Return the numbers at a place of one side, shape (n,)."""
-        return self._written.take(pa.array(self._places[side, place]))
+    def get(self, sign: int, rank: int) -> pa.Array:
+        """Return the strings of one rank of one sign, shape (n,)."""
+        return self._strings.take(pa.array(self._indices[sign, rank]))

@@ -1,4 +1,4 @@
-"""Weight of each term for each class, in log-odds where the model has them."""
+"""Weight of each term for each class, in log-odds if the model has them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,21 +23,21 @@ from sentiment.modeling.folding import TermWeights, fold_pipeline, split_pipelin
 
 
 def linear_weights(pipeline: Pipeline) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the terms and the weight of each for each class, or None if the model is not linear.
+    """Return the terms and their weights for each class, or None if the model is not linear.
 
-    A term adds its feature times its weight to what a class is worth. That is, exactly, its
-    log-odds for logistic regression, NBSVM and naive Bayes, and for a margin that is calibrated
-    with a sigmoid: of two classes, those of one against the other; of more, those against the rest
-    where each class has a model of its own, and else the log-probability above the mean of the
-    others. Of a calibration in parts or a vote, it is the mean of the log-odds of their members;
-    of a model without probabilities of this kind, the margin.
+    A term adds its feature times its weight to the score of a class. The score is exactly the
+    log-odds for logistic regression, NBSVM, naive Bayes and margins that are calibrated with a
+    sigmoid. With two classes, they are the log-odds of one against the other. With more, they are
+    the log-odds against the rest if each class has its own model, and otherwise the log-probability
+    minus the mean of the others. For a calibrated ensemble or a vote, the score is the mean of the
+    log-odds of the members; for models without such probabilities, the margin.
 
     Returns
     -------
     terms : ndarray of shape (n_features,)
-        The term of each feature; parts of a union may have the same ones.
+        The term of each feature; parts of a union may share terms.
     weights : ndarray of shape (n_classes, n_features)
-        The larger, the more the term speaks for the class.
+        A large weight is evidence for the class.
     """
     parts = find_parts(pipeline)
     return join_parts(parts) if parts else None
@@ -58,9 +58,9 @@ def find_parts(pipeline: Pipeline) -> list[TermWeights]:
     if len(weights) == 1:
         weights = np.vstack([-weights[0], weights[0]])
     parts = fold_pipeline(pipeline, features, weights)
-    # A HashingVectorizer knows no terms.
-    named = all(hasattr(part.vectorizer, "get_feature_names_out") for part in parts)
-    return parts if named else []
+    # A HashingVectorizer has no terms.
+    has_names = all(hasattr(part.vectorizer, "get_feature_names_out") for part in parts)
+    return parts if has_names else []
 
 
 def find_obstacle(pipeline: Pipeline) -> str:
@@ -78,16 +78,16 @@ def _name_steps(features: Any) -> Iterator[str]:
 
 
 def compare_rows(logs: np.ndarray) -> np.ndarray:
-    """Return the rows of `logs`, each above the mean of the others."""
+    """Return each row of `logs` minus the mean of the others."""
     compared: np.ndarray = logs - (logs.sum(axis=0) - logs) / (len(logs) - 1)
     return compared
 
 
 def merge_terms(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the different terms, and the place among them of each of `terms`."""
-    merged = pa.array(terms, pa.large_string()).dictionary_encode()
-    places: np.ndarray = merged.indices.to_numpy(zero_copy_only=False)
-    return np.asarray(merged.dictionary.to_pandas(), dtype=object), places
+    """Return the distinct terms, and the index among these of each of `terms`."""
+    encoded = pa.array(terms, pa.large_string()).dictionary_encode()
+    indices: np.ndarray = encoded.indices.to_numpy(zero_copy_only=False)
+    return np.asarray(encoded.dictionary.to_pandas(), dtype=object), indices
 
 
 def _find_weights(model: Any) -> np.ndarray | None:
@@ -95,13 +95,13 @@ def _find_weights(model: Any) -> np.ndarray | None:
     if isinstance(model, DenseInput):
         return _find_weights(model.estimator_)
     if isinstance(model, CalibratedClassifierCV):
-        return _average([_calibrate(one) for one in model.calibrated_classifiers_])
+        return _average([_calibrate(member) for member in model.calibrated_classifiers_])
     if isinstance(model, VotingClassifier):
-        return _average([_find_weights(one) for one in model.estimators_], model.weights)
+        return _average([_find_weights(member) for member in model.estimators_], model.weights)
     if isinstance(model, OneVsRestClassifier):
-        rows = [_find_weights(one) for one in model.estimators_]
-        found = [one[-1:] for one in rows if one is not None]
-        return np.vstack(found) if len(found) == len(rows) else None
+        class_weights = [_find_weights(member) for member in model.estimators_]
+        rows = [weights[-1:] for weights in class_weights if weights is not None]
+        return np.vstack(rows) if len(rows) == len(class_weights) else None
     if isinstance(model, ComplementNB | MultinomialNB):
         return compare_rows(model.feature_log_prob_)
     if isinstance(model, OrdinalClassifier):
@@ -109,59 +109,61 @@ def _find_weights(model: Any) -> np.ndarray | None:
     if not isinstance(model, LinearClassifierMixin | NBSVM):
         return None
     weights: np.ndarray = np.atleast_2d(model.coef_)
-    # One model for all classes; NBSVM and machines have one for each.
-    softmax = isinstance(model, LogisticRegression | LinearDiscriminantAnalysis)
-    return compare_rows(weights) if softmax and len(weights) > 1 else weights
+    # These have one model for all classes; NBSVM and SVMs have one for each class.
+    is_softmax = isinstance(model, LogisticRegression | LinearDiscriminantAnalysis)
+    return compare_rows(weights) if is_softmax and len(weights) > 1 else weights
 
 
-def _average(rows: list[np.ndarray | None], weights: Any = None) -> np.ndarray | None:
-    found = [row for row in rows if row is not None]
-    if not found or len(found) < len(rows):
+def _average(members: list[np.ndarray | None], weights: Any = None) -> np.ndarray | None:
+    """Return the mean weights of the members, None if a member is not linear."""
+    linear = [member for member in members if member is not None]
+    if not linear or len(linear) < len(members):
         return None
-    both = max(len(row) for row in found)
-    full = [np.vstack([-row[0], row[0]]) if len(row) < both else row for row in found]
+    # A member has a single row for two classes, or a row for each.
+    height = max(len(rows) for rows in linear)
+    full = [np.vstack([-rows[0], rows[0]]) if len(rows) < height else rows for rows in linear]
     mean: np.ndarray = np.average(full, axis=0, weights=weights)
     return mean
 
 
 def _calibrate(member: Any) -> np.ndarray | None:
-    """Return the weights of a margin, turned into log-odds where a sigmoid makes probabilities."""
+    """Return the weights of a margin, converted to log-odds if it is calibrated with a sigmoid."""
     weights = _find_weights(member.estimator)
-    if weights is None or not all(hasattr(one, "a_") for one in member.calibrators):
+    if weights is None or not all(hasattr(sigmoid, "a_") for sigmoid in member.calibrators):
         return weights
     # The sigmoid is 1 / (1 + exp(a * margin + b)).
-    slopes = np.array([[one.a_] for one in member.calibrators])
+    slopes = np.array([[sigmoid.a_] for sigmoid in member.calibrators])
     calibrated: np.ndarray = -slopes * weights
     return calibrated
 
 
 def top_terms(pipeline: Pipeline, count: int = 20) -> pd.DataFrame | None:
-    """Return the `count` terms that speak most for each class, or None for a non-linear model.
+    """Return the `count` terms with the largest weights for each class; None if not linear.
 
     Returns
     -------
     DataFrame
         Columns ``label``, ``rank`` (from 1), ``term`` and ``weight``.
     """
-    found = linear_weights(pipeline)
-    if found is None:
+    term_weights = linear_weights(pipeline)
+    if term_weights is None:
         return None
-    terms, places = merge_terms(found[0])
+    feature_terms, weights = term_weights
+    terms, term_indices = merge_terms(feature_terms)
     tables = []
-    for place in find_order(pipeline.classes_):
-        label, parts = pipeline.classes_[place], found[1][place]
-        # What parts of a union know by the same name is one term to a person.
-        row = np.bincount(places, parts, len(terms))
-        least = np.partition(row, -count)[-count] if len(row) > count else -np.inf
-        near = np.flatnonzero(row >= least)
-        best = near[np.argsort(-row[near], kind="stable")][:count]
+    for code in find_order(pipeline.classes_):
+        # Terms with the same name in several parts of a union are one term to a reader.
+        sums = np.bincount(term_indices, weights[code], len(terms))
+        smallest = np.partition(sums, -count)[-count] if len(sums) > count else -np.inf
+        candidates = np.flatnonzero(sums >= smallest)
+        best = candidates[np.argsort(-sums[candidates], kind="stable")][:count]
         tables.append(
             pd.DataFrame(
                 {
-                    "label": label,
+                    "label": pipeline.classes_[code],
                     "rank": np.arange(1, len(best) + 1),
                     "term": terms[best],
-                    "weight": row[best],
+                    "weight": sums[best],
                 }
             )
         )

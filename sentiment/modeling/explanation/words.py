@@ -31,7 +31,7 @@ from sentiment.redaction.printable import mark_spaces, show_name, tabulate_html
 
 _Spans = list[tuple[int, int]]
 _DOUBLE_SPACE = re.compile(r"\s\s")
-# Joiners of words in Persian and Indic scripts and of emoji, and the skin tones of these.
+# Joiners of words in Persian and Indic scripts and of emoji, and skin tones of emoji.
 _NON_JOINER, _JOINER, _MODIFIERS = "\u200c", "\u200d", "\U0001f3fb-\U0001f3ff"
 
 
@@ -39,21 +39,20 @@ _NON_JOINER, _JOINER, _MODIFIERS = "\u200c", "\u200d", "\U0001f3fb-\U0001f3ff"
 class TextExplanation:
     """Explanation of the label of one text.
 
-    What terms and words add is in log-odds of the label where the model has them; see
-    `linear_weights`.
+    Contributions are in log-odds of the label if the model has them; see `linear_weights`.
 
     Attributes
     ----------
     label : str
         The explained label.
     probabilities : dict of str to float
-        Of every class.
+        Probability of each class.
     words : list of (str, float)
-        The pieces of the text as the model reads it, and the contribution of each. A term of
-        several words is shared among their characters; other columns are not part of it.
+        The pieces of the text as the model reads it, and the contribution of each. The contribution
+        of an n-gram is divided among its characters; other columns are not included.
     terms : list of (str, float)
-        The contribution of each term and other column, the strongest first; terms of the same name
-        in several parts of a union are added up.
+        The contribution of each term and other column, the strongest first. Terms with the same
+        name in several parts of a union are summed.
     base : float
         Log-odds of the label before any word.
     total : float
@@ -78,14 +77,14 @@ class TextExplanation:
 
     def _repr_html_(self) -> str:
         terms = [
-            (f"{show_name(mark_spaces(term))} {added:+.2f}", added) for term, added in self.terms
+            (f"{show_name(mark_spaces(term))} {value:+.2f}", value) for term, value in self.terms
         ]
         return tabulate_html(
             {
                 "label": f"{quote_name(self.label)} ({self.list_probabilities()})",
                 "predicted": self.describe_prediction(),
-                "for": list_first([term for term, added in terms if added > 0], LISTED),
-                "against": list_first([term for term, added in terms if added < 0], LISTED),
+                "for": list_first([term for term, value in terms if value > 0], LISTED),
+                "against": list_first([term for term, value in terms if value < 0], LISTED),
                 "log-odds": self.describe_sum(),
             }
         )
@@ -97,20 +96,20 @@ class TextExplanation:
         return quote_name(self.prediction) if self.prediction else "no label"
 
     def describe_sum(self) -> str:
-        """Return the parts of the log-odds in words."""
-        words = f"{self.total - self.base:+.2f} by the {self.describe_source()}"
-        return f"{self.base:+.2f} before any word, {words}, {self.total:+.2f} in all"
+        """Return a description of the log-odds before any word, the contributions and the total."""
+        contribution = f"{self.total - self.base:+.2f} by the {self.describe_source()}"
+        return f"{self.base:+.2f} before any word, {contribution}, {self.total:+.2f} in all"
 
     def describe_source(self) -> str:
         """Return the sources of contributions: ``words``, or ``words and columns``."""
         return "words and columns" if self.has_columns else "words"
 
     def list_probabilities(self) -> str:
-        """Return the labels and their probabilities in words; of many, the most probable first."""
-        shown = self.probabilities
-        if len(shown) > LISTED:
-            shown = dict(sorted(shown.items(), key=lambda one: -one[1]))
-        return list_first([f"{quote_name(name)} {p:.4f}" for name, p in shown.items()], LISTED)
+        """Return the labels and their probabilities; of many, the most probable first."""
+        items = list(self.probabilities.items())
+        if len(items) > LISTED:
+            items.sort(key=lambda item: -item[1])
+        return list_first([f"{quote_name(name)} {p:.4f}" for name, p in items], LISTED)
 
 
 def explain_text(
@@ -122,7 +121,7 @@ def explain_text(
     explainer: RowExplainer | None = None,
     classifier: TextClassifier | None = None,
 ) -> TextExplanation:
-    """Return what the words and terms of `text` contribute to a label.
+    """Return the contributions of the words and terms of `text` to a label.
 
     Parameters
     ----------
@@ -131,16 +130,16 @@ def explain_text(
     text : str
         The text.
     columns : mapping of str to str or None
-        Values of the columns that the model reads beside it, None for a missing one.
+        Values of the other columns that the model reads, None for a missing value.
     label : str, optional
-        The label; default: the one that `rule` chooses, or the most probable label of a model
-        of label sets.
+        The label; default: the label that `rule` chooses or, for label sets, the most probable
+        label.
     rule : DecisionRule, optional
-        As of `Predictor`; default: the most probable class.
+        Decision rule of the prediction; default: the most probable class.
     explainer : RowExplainer, optional
-        One of `pipeline`, for callers that explain several texts; default: a new one.
+        Explainer of `pipeline`, for callers that explain several texts; default: a new one.
     classifier : TextClassifier, optional
-        A faster one with the predictions of `pipeline`; default: `pipeline`.
+        A faster classifier with the predictions of `pipeline`; default: `pipeline`.
 
     Raises
     ------
@@ -150,8 +149,8 @@ def explain_text(
         The model is not linear.
     """
     explainer = explainer or RowExplainer(pipeline)
-    given = {name: [value] for name, value in (columns or {}).items()}
-    frame = pd.DataFrame({TEXT_COLUMN: [text]} | given, dtype="str")
+    values = {name: [value] for name, value in (columns or {}).items()}
+    frame = pd.DataFrame({TEXT_COLUMN: [text]} | values, dtype="str")
     probabilities = predict_probabilities(classifier or pipeline, frame)[0]
     classes = [str(name) for name in pipeline.classes_]
     if label is not None and label not in classes:
@@ -161,7 +160,7 @@ def explain_text(
         raise ConfigError([f"{problem} Expected one of {quote_list(classes, LISTED)}."])
     order, separator = find_order(pipeline.classes_), find_separator(pipeline)
     is_set, rule = separator is not None, rule or make_rule(separator)
-    (named,) = rule.name(probabilities[order][np.newaxis], pipeline.classes_[order])
+    (prediction,) = rule.name(probabilities[order][np.newaxis], pipeline.classes_[order])
     if label is not None:
         code = classes.index(label)
     elif is_set:
@@ -169,52 +168,51 @@ def explain_text(
     else:
         code = int(order[rule.decide(probabilities[order][np.newaxis])[0][0]])
     features = explainer.measure(frame)
-    added = dict(
+    contributions = dict(
         zip(
             features.indices.tolist(),
             (features.data * explainer.weights[code, features.indices]).tolist(),
             strict=True,
         )
     )
-    read = next(iter(find_text_steps(pipeline)[:-1].transform(frame)))
+    cleaned = next(iter(find_text_steps(pipeline)[:-1].transform(frame)))
     base = float(explainer.base[code])
-    readers = [part.vectorizer for part in explainer.parts if not part.is_encoder]
-    of_words = all(getattr(one, "analyzer", "word") == "word" for one in readers)
+    vectorizers = [part.vectorizer for part in explainer.parts if not part.is_encoder]
+    of_words = all(getattr(step, "analyzer", "word") == "word" for step in vectorizers)
+    character_weights = _distribute(cleaned, explainer.parts, contributions)
     merged: dict[str, float] = defaultdict(float)
-    for column, value in added.items():
-        merged[str(explainer.terms[explainer.places[column]])] += value
+    for column, value in contributions.items():
+        merged[str(explainer.terms[explainer.term_indices[column]])] += value
     return TextExplanation(
         label=classes[code],
-        probabilities={
-            str(pipeline.classes_[place]): float(probabilities[place]) for place in order
-        },
-        words=_cut(read, _distribute(read, explainer.parts, added), _compile_units(of_words)),
+        probabilities={str(pipeline.classes_[k]): float(probabilities[k]) for k in order},
+        words=_split_words(cleaned, character_weights, _compile_units(of_words)),
         terms=sorted(
             ((term, value) for term, value in merged.items() if value),
-            key=lambda one: -abs(one[1]),
+            key=lambda item: -abs(item[1]),
         ),
         base=base,
-        total=base + sum(added.values()),
+        total=base + sum(contributions.values()),
         has_columns=any(part.is_encoder for part in explainer.parts),
-        prediction=str(named) if separator is None else join_labels(named, separator),
+        prediction=str(prediction) if separator is None else join_labels(prediction, separator),
     )
 
 
 @cache
 def _compile_units(of_words: bool) -> re.Pattern[str]:
-    """Return the pattern of words and other pieces of a text, which together are the text.
+    """Return the pattern of the pieces of a text, such as words, which together are the text.
 
-    No piece begins inside of a character that has combining marks or is an emoji of several. If
-    features are not of words, neither are the pieces in scripts without spaces between these.
+    Pieces do not split characters with combining marks, or emoji of several code points. Unless
+    features are of words, each character in a script without spaces is a piece.
     """
     codes = range(0x20000)
     marks = "".join(chr(code) for code in codes if unicodedata.category(chr(code))[0] == "M")
-    more = rf"[{marks}{_MODIFIERS}]*"
+    modifiers = rf"[{marks}{_MODIFIERS}]*"
     joiners = _NON_JOINER + _JOINER
-    letter, symbol = rf"[\w{marks}]", rf"[^\w\s]{more}"
+    letter, symbol = rf"[\w{marks}]", rf"[^\w\s]{modifiers}"
     units = [r"\s+"]
     if not of_words:
-        units.append(f"[{UNSPACED}]{more}")
+        units.append(f"[{UNSPACED}]{modifiers}")
         letter = f"(?![{UNSPACED}]){letter}"
     units += [
         rf"(?:{letter})+(?:['’{joiners}-](?:{letter})+)*",
@@ -223,30 +221,31 @@ def _compile_units(of_words: bool) -> re.Pattern[str]:
     return re.compile("|".join(units))
 
 
-def _cut(text: str, weights: np.ndarray, units: re.Pattern[str]) -> list[tuple[str, float]]:
+def _split_words(text: str, weights: np.ndarray, units: re.Pattern[str]) -> list[tuple[str, float]]:
     sums = np.concatenate([[0.0], np.cumsum(weights)])
     return [
-        (found.group(), float(sums[found.end()] - sums[found.start()]))
-        for found in units.finditer(text)
+        (match.group(), float(sums[match.end()] - sums[match.start()]))
+        for match in units.finditer(text)
     ]
 
 
-def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) -> np.ndarray:
-    """Return the contribution of each character of `text`; zeros if terms have no places in it."""
+def _distribute(text: str, parts: list[TermWeights], contributions: dict[int, float]) -> np.ndarray:
+    """Return the contribution of each character of `text`, 0 for terms that cannot be located."""
     weights, start = np.zeros(len(text)), 0
     for part in parts:
-        if part.is_encoder:  # it has no place in the text
+        if part.is_encoder:  # its columns are not in the text
             start += part.weights.shape[1]
             continue
         vectorizer, vocabulary = part.vectorizer, part.vectorizer.vocabulary_
-        places: dict[int, list[_Spans]] = defaultdict(list)
+        occurrences: dict[int, list[_Spans]] = defaultdict(list)
         for term, spans in () if part.cleaners else _find_terms(vectorizer, text):
             column = start + vocabulary.get(term, -start - 1)
-            if column in added:
-                places[column].append(spans)
-        for column, occurrences in places.items():
-            for spans in occurrences:
-                share = added[column] / len(occurrences) / max(1, sum(b - a for a, b in spans))
+            if column in contributions:
+                occurrences[column].append(spans)
+        for column, column_spans in occurrences.items():
+            for spans in column_spans:
+                length = max(1, sum(b - a for a, b in spans))
+                share = contributions[column] / len(column_spans) / length
                 for a, b in spans:
                     weights[a:b] += share
         start += len(vocabulary)
@@ -254,48 +253,48 @@ def _distribute(text: str, parts: list[TermWeights], added: dict[int, float]) ->
 
 
 def _find_terms(vectorizer: Any, text: str) -> Iterator[tuple[str, _Spans]]:
-    """Yield every n-gram that a vectorizer of scikit-learn's kind finds, and where it stands."""
-    own_reading = callable(getattr(vectorizer, "analyzer", print)) or vectorizer.tokenizer
-    if not isinstance(vectorizer, sklearn_text.CountVectorizer) or own_reading:
+    """Yield each n-gram that a vectorizer of scikit-learn's kind finds, and its spans in `text`."""
+    is_custom = callable(getattr(vectorizer, "analyzer", print)) or vectorizer.tokenizer
+    if not isinstance(vectorizer, sklearn_text.CountVectorizer) or is_custom:
         return
-    read, places = _follow(vectorizer.build_preprocessor(), text)
-    least, most = vectorizer.ngram_range
+    prepared, origins = _preprocess(vectorizer.build_preprocessor(), text)
+    min_n, max_n = vectorizer.ngram_range
     if vectorizer.analyzer == "word":
         pattern = re.compile(vectorizer.token_pattern)
         stop_words = vectorizer.get_stop_words() or ()
-        found = [one.span(pattern.groups) for one in pattern.finditer(read)]
-        tokens = [(a, b) for a, b in found if read[a:b] not in stop_words]
-        for n in range(least, most + 1):
-            for at in range(len(tokens) - n + 1):
-                spans = tokens[at : at + n]
-                yield " ".join(read[a:b] for a, b in spans), _go_back(spans, places)
+        words = [match.span(pattern.groups) for match in pattern.finditer(prepared)]
+        tokens = [(a, b) for a, b in words if prepared[a:b] not in stop_words]
+        for n in range(min_n, max_n + 1):
+            for i in range(len(tokens) - n + 1):
+                spans = tokens[i : i + n]
+                yield " ".join(prepared[a:b] for a, b in spans), _map_spans(spans, origins)
         return
-    if _DOUBLE_SPACE.search(read):  # scikit-learn joins the words around stop words
+    if _DOUBLE_SPACE.search(prepared):  # scikit-learn joins the words around stop words
         return
-    pieces = [(0, read)]
+    pieces = [(0, prepared)]
     if vectorizer.analyzer == "char_wb":
-        pieces = [(one.start() - 1, f" {one.group()} ") for one in re.finditer(r"\S+", read)]
+        pieces = [(word.start() - 1, f" {word.group()} ") for word in re.finditer(r"\S+", prepared)]
     for offset, piece in pieces:
-        low, high = max(offset, 0), min(offset + len(piece), len(read))
+        low, high = max(offset, 0), min(offset + len(piece), len(prepared))
         if vectorizer.analyzer == "char_wb":
             low, high = offset + 1, offset + len(piece) - 1
-        for n in range(least, min(most, len(piece)) + 1):
-            for at in range(len(piece) - n + 1):
-                a = min(max(offset + at, low), high - 1)
-                b = max(min(offset + at + n, high), a + 1)
-                yield piece[at : at + n], _go_back([(a, b)], places)
-        if vectorizer.analyzer == "char_wb" and len(piece) < least:
-            yield piece, _go_back([(low, high)], places)  # a short word counts once
+        for n in range(min_n, min(max_n, len(piece)) + 1):
+            for i in range(len(piece) - n + 1):
+                a = min(max(offset + i, low), high - 1)
+                b = max(min(offset + i + n, high), a + 1)
+                yield piece[i : i + n], _map_spans([(a, b)], origins)
+        if vectorizer.analyzer == "char_wb" and len(piece) < min_n:
+            yield piece, _map_spans([(low, high)], origins)  # a short word counts once
 
 
-def _follow(prepare: Any, text: str) -> tuple[str, np.ndarray]:
-    """Return the prepared text, and from which character of `text` each of its characters is."""
-    read = prepare(text)
-    if len(read) == len(text):
-        return read, np.arange(len(text))
-    pieces = [prepare(character) for character in text]
+def _preprocess(preprocessor: Any, text: str) -> tuple[str, np.ndarray]:
+    """Return the preprocessed text, and the index in `text` of the origin of each character."""
+    prepared = preprocessor(text)
+    if len(prepared) == len(text):
+        return prepared, np.arange(len(text))
+    pieces = [preprocessor(character) for character in text]
     return "".join(pieces), np.repeat(np.arange(len(text)), [len(piece) for piece in pieces])
 
 
-def _go_back(spans: _Spans, places: np.ndarray) -> _Spans:
-    return [(int(places[a]), int(places[b - 1]) + 1) for a, b in spans]
+def _map_spans(spans: _Spans, origins: np.ndarray) -> _Spans:
+    return [(int(origins[a]), int(origins[b - 1]) + 1) for a, b in spans]

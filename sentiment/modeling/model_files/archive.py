@@ -1,4 +1,4 @@
-"""The zip file around a model, read within limits."""
+"""Reading of the zip file of a model, within limits."""
 
 import io
 import json
@@ -12,19 +12,19 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
-# A model of a million n-grams takes half a GB, and packs to a tenth of it or so.
-_MOST_BYTES = 2**31
+# A model of a million n-grams takes half a GB, and about a tenth of that when compressed.
+_MAX_BYTES = 2**31
 # A file that is small when unpacked may have any compression ratio.
-_MOST_RATIO, _ANY_RATIO = 100, 2**26
+_MAX_RATIO, _UNLIMITED_RATIO_BYTES = 100, 2**26
 # A forest of a thousand trees has a schema of 16 MB with 64 thousand containers and 650 thousand
-# values. Python makes up to 35 times the size of a JSON text of it, so all three have limits; those
-# of the numbers are for 350 MB at most: 232 bytes for a small dictionary, 70 for a value.
-_MOST_SCHEMA = 2**25
-_MOST_CONTAINERS, _MOST_VALUES = 400_000, 3_000_000
+# values. The objects of a JSON text take up to 35 times its size in memory, so all three have
+# limits. Those of the counts are for 350 MB: 232 bytes for a small dictionary, 70 for a value.
+_MAX_SCHEMA_BYTES = 2**25
+_MAX_CONTAINERS, _MAX_VALUES = 400_000, 3_000_000
 # Entries in the directory of a zip file take some 75 bytes.
-_MOST_DIRECTORY = 2**23
+_MAX_DIRECTORY_BYTES = 2**23
 # The header of an array of tree nodes has some 400 characters.
-_MOST_HEADER = 1000
+_MAX_HEADER_CHARS = 1000
 # The endings that skops writes. Only arrays are read; other members are named in messages.
 _NAME = re.compile(r"[\w-]+\.(npy|npz|bin)|schema\.json", re.ASCII)
 _END, _END_64 = b"PK\x05\x06", b"PK\x06\x07"
@@ -43,7 +43,7 @@ class Archive:
     Attributes
     ----------
     schema : dict
-        Description of the objects of the model; none of them is constructed yet.
+        Description of the objects of the model, which are not constructed.
 
     Raises
     ------
@@ -55,8 +55,8 @@ class Archive:
         size = _check_directory(file)
         with zipfile.ZipFile(file) as source:
             infos = source.infolist()
-            most = min(_MOST_BYTES, _ANY_RATIO + _MOST_RATIO * size)
-            _check_members(infos, most)
+            max_bytes = min(_MAX_BYTES, _UNLIMITED_RATIO_BYTES + _MAX_RATIO * size)
+            _check_members(infos, max_bytes)
             # Reading without a size would unpack more than the directory lists.
             self._members = {info.filename: _read_member(source, info) for info in infos}
         schema = _read_schema(self._members.pop("schema.json"))
@@ -64,49 +64,50 @@ class Archive:
             raise ValueError("its schema.json is not an object")
         self.schema: dict[str, Any] = schema
         self._arrays: dict[str, np.ndarray] = {}
-        self._left = 2 * most
+        self._remaining_bytes = 2 * max_bytes
 
     def read_array(self, name: str) -> np.ndarray:
         """Return the array `name`; repeated calls return the same array.
 
-        A tree and a vocabulary copy theirs. So one that is in many places counts as often.
+        Trees and vocabularies copy their arrays, so an array counts toward the limit in each call.
         """
         if name not in self._arrays:
             if not name.endswith(".npy") or name not in self._members:
                 raise ValueError(f"its array {name!r} is missing")
             self._arrays[name] = _read_array(name, self._members.pop(name))
-        self._left -= self._arrays[name].nbytes
-        if self._left < 0:
+        self._remaining_bytes -= self._arrays[name].nbytes
+        if self._remaining_bytes < 0:
             raise ValueError(_TOO_LARGE)
         return self._arrays[name]
 
 
 def _check_directory(file: BinaryIO) -> int:
-    """Return the size of `file`, whose directory is small enough to be read at once."""
+    """Return the size of `file`; raise if its directory is too large to be read at once."""
     size = file.seek(0, io.SEEK_END)
     file.seek(max(0, size - _END_SIZE - _LOCATOR_SIZE))
     tail = file.read().rjust(_END_SIZE + _LOCATOR_SIZE, b"\0")
     locator, end = tail[:_LOCATOR_SIZE], tail[_LOCATOR_SIZE:]
     if not end.startswith(_END):
         raise zipfile.BadZipFile("File is not a zip file")
-    if locator.startswith(_END_64) or struct.unpack("<I", end[12:16])[0] > _MOST_DIRECTORY:
+    if locator.startswith(_END_64) or struct.unpack("<I", end[12:16])[0] > _MAX_DIRECTORY_BYTES:
         raise ValueError("it has too many members")
     return size
 
 
-def _check_members(infos: list[zipfile.ZipInfo], most: int) -> None:
+def _check_members(infos: list[zipfile.ZipInfo], max_bytes: int) -> None:
     names = [info.filename for info in infos]
     if len(set(names)) < len(names):
         raise ValueError("it has two members of one name")
     for info in infos:
-        plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
+        is_regular = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG)
         # Other compression methods unpack without a limit.
-        known = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        if not (_NAME.fullmatch(info.filename) and plain and known) or info.flag_bits & 1:
+        is_limited = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+        is_encrypted = info.flag_bits & 1
+        if not (_NAME.fullmatch(info.filename) and is_regular and is_limited) or is_encrypted:
             raise ValueError(f"its member {info.filename!r} does not belong to a model")
-        if info.filename == "schema.json" and info.file_size > _MOST_SCHEMA:
+        if info.filename == "schema.json" and info.file_size > _MAX_SCHEMA_BYTES:
             raise ValueError("its schema.json is too large")
-    if sum(info.file_size for info in infos) > most:
+    if sum(info.file_size for info in infos) > max_bytes:
         raise ValueError(_TOO_LARGE)
 
 
@@ -119,10 +120,10 @@ def _read_member(source: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
 
 
 def _read_schema(text: bytes) -> Any:
-    """Return the schema; one that takes too much memory is refused before it is parsed."""
-    if text.count(b"{") + text.count(b"[") > _MOST_CONTAINERS:
+    """Return the schema; raise before parsing if it would take too much memory."""
+    if text.count(b"{") + text.count(b"[") > _MAX_CONTAINERS:
         raise ValueError("its schema.json has too many parts")
-    if text.count(b",") + text.count(b":") > _MOST_VALUES:
+    if text.count(b",") + text.count(b":") > _MAX_VALUES:
         raise ValueError("its schema.json has too many values")
     return json.loads(text, parse_constant=_refuse_constant)
 
@@ -132,7 +133,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _read_array(name: str, data: bytes) -> np.ndarray:
-    """Return the array in `data`, which must have exactly its bytes."""
+    """Return the array in `data`, which must have exactly the size that its header implies."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     reader = {
@@ -141,19 +142,24 @@ def _read_array(name: str, data: bytes) -> np.ndarray:
     }.get(version)
     if reader is None:
         raise ValueError(f"its array {name!r} has an unknown format")
-    shape, _, dtype = reader(file, max_header_size=_MOST_HEADER)
+    shape, _, dtype = reader(file, max_header_size=_MAX_HEADER_CHARS)
     # Only tree nodes have fields. NumPy would unpickle arrays of objects.
-    known = dtype.isnative and not dtype.hasobject and (dtype.kind in "biufU" or dtype.names)
+    is_known = dtype.isnative and not dtype.hasobject and (dtype.kind in "biufU" or dtype.names)
     size = math.prod(shape) * dtype.itemsize
     # An array without elements could have a shape of any size.
-    vain = any(shape) and not all(shape)
-    if not known or vain or min(shape, default=0) < 0 or size != len(data) - file.tell():
+    is_partly_zero = any(shape) and not all(shape)
+    if (
+        not is_known
+        or is_partly_zero
+        or min(shape, default=0) < 0
+        or size != len(data) - file.tell()
+    ):
         raise ValueError(f"its array {name!r} does not match its header")
     if shape and not dtype.itemsize:
         raise ValueError(f"its array {name!r} has elements without size")
     if dtype.kind == "U" and dtype.itemsize:
         points = np.frombuffer(data, np.uint32, offset=file.tell())
-        if points.max(initial=0) > sys.maxunicode:  # Python cannot make a string of them
+        if points.max(initial=0) > sys.maxunicode:  # not valid in a Python string
             raise ValueError(f"its array {name!r} holds values that are not characters")
     array: np.ndarray = np.load(io.BytesIO(data), allow_pickle=False)
     return array

@@ -1,4 +1,4 @@
-"""Conversion of models between plain scikit-learn, for files, and the parts of this project."""
+"""Conversion of models between plain scikit-learn, for files, and the classes of this project."""
 
 import copy
 import os
@@ -24,9 +24,9 @@ from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 
 def make_plain_part(part: Any) -> Any:
-    """Return scikit-learn's counterpart of `part`, if it is one of this project.
+    """Return scikit-learn's counterpart of `part` if it is from this project, else `part`.
 
-    What skops would write as many files, or as objects of any kind, becomes an array.
+    Attributes that skops would write as many files, or as arbitrary objects, become arrays.
     """
     # A subclass of the user may behave differently from its base class.
     while type(part).__module__.startswith("sentiment.") and hasattr(part, "to_sklearn"):
@@ -40,19 +40,19 @@ def make_plain_part(part: Any) -> Any:
     return part
 
 
-def _hold_terms_in_array(vectorizer: text.CountVectorizer) -> None:
-    """Hold the terms in ``vocabulary``, of which scikit-learn makes the dictionary again.
+def _move_terms_to_array(vectorizer: text.CountVectorizer) -> None:
+    """Move the terms to the array ``vocabulary``, from which scikit-learn makes the dictionary.
 
-    skops writes each entry of the dictionary ``vocabulary_`` as a file of its own: for 50,000
-    terms a minute and 45 MB, against a moment and 5 MB for an array.
+    skops writes each entry of the dictionary ``vocabulary_`` as a separate file: for 50,000 terms,
+    this takes a minute and 45 MB, against a moment and 5 MB for an array.
     """
-    # numpy drops a NUL at the end of a string, which a run of characters may have.
+    # numpy drops a NUL at the end of a string, but a character n-gram may end with one.
     if not any(term[-1:] == "\0" for term in vectorizer.vocabulary_):
         vectorizer.vocabulary = np.array(vectorizer.get_feature_names_out(), dtype=str)
         del vectorizer.vocabulary_
 
 
-def _hold_levels_in_arrays(encoder: OneHotEncoder) -> None:
+def _convert_levels_to_arrays(encoder: OneHotEncoder) -> None:
     encoder.categories_ = [
         np.array(levels, dtype=str) if levels.dtype == object else levels
         for levels in encoder.categories_
@@ -63,15 +63,15 @@ def _drop_slices(encoder: ColumnTransformer) -> None:
     encoder.output_indices_ = {}  # not needed after the fit
 
 
-def _hold_weights_in_table(model: LinearClassifierMixin) -> None:
+def _convert_weights_to_2d(model: LinearClassifierMixin) -> None:
     model.coef_ = np.atleast_2d(model.coef_)  # ridge regression of two classes has a vector
 
 
 _ARRAYS: list[tuple[type, str, Callable[[Any], None]]] = [
-    (text.CountVectorizer, "vocabulary_", _hold_terms_in_array),
-    (OneHotEncoder, "categories_", _hold_levels_in_arrays),
+    (text.CountVectorizer, "vocabulary_", _move_terms_to_array),
+    (OneHotEncoder, "categories_", _convert_levels_to_arrays),
     (ColumnTransformer, "output_indices_", _drop_slices),
-    (LinearClassifierMixin, "coef_", _hold_weights_in_table),
+    (LinearClassifierMixin, "coef_", _convert_weights_to_2d),
 ]
 
 
@@ -85,9 +85,9 @@ def prepare_part(part: Any) -> Any:
     """
     part = copy.copy(part)
     if (getattr(part, "n_jobs", None) or 0) > (os.cpu_count() or 1):
-        part.n_jobs = -1  # as many as there are
+        part.n_jobs = -1  # all cores
     if isinstance(part, text.CountVectorizer) and not hasattr(part, "vocabulary_"):
-        # The dictionary that scikit-learn would make, in a third of the time.
+        # Make the same dictionary as scikit-learn in a third of the time.
         terms = part.vocabulary.tolist()
         part.vocabulary_ = dict(zip(terms, range(len(terms)), strict=True))
         part.fixed_vocabulary_ = True
@@ -115,40 +115,40 @@ def make_fast_part(part: Any) -> Any:
 def is_cleaner(pipeline: Pipeline) -> bool:
     """Return whether `pipeline` cleans texts as `Cleaner` does.
 
-    Models of earlier versions did not compose letters; other texts read the same.
+    Models of earlier versions did not compose letters, but clean all other texts in the same way.
     """
-    # scikit-learn's own repr takes longer than all the rest of loading a small model.
-    theirs, ours = (
-        [(name, type(step), repr(getattr(step, "func", None))) for name, step in whole.steps]
-        for whole in (pipeline, make_cleaner())
+    # scikit-learn's own repr takes longer than everything else in loading a small model.
+    steps, expected = (
+        [(name, type(step), repr(getattr(step, "func", None))) for name, step in cleaner.steps]
+        for cleaner in (pipeline, make_cleaner())
     )
-    return theirs in (ours, [step for step in ours if step[0] != "compose"])
+    return steps in (expected, [step for step in expected if step[0] != "compose"])
 
 
 def convert(
-    part: Any, change: Callable[[Any], Any], done: dict[int, tuple[Any, Any]] | None = None
+    part: Any, change: Callable[[Any], Any], memo: dict[int, tuple[Any, Any]] | None = None
 ) -> Any:
     """Return a copy of `part` after calling `change` on each of its parts.
 
-    `done` has the results for parts that were converted already, by id.
+    `memo` has the results for parts that are converted already, by id.
     """
-    done = {} if done is None else done
-    if id(part) in done:
-        return done[id(part)][1]
-    made = change(part)
-    if isinstance(made, list | tuple):
-        made = type(made)(convert(inner, change, done) for inner in made)
-    elif isinstance(made, Bunch):
-        made = Bunch(**{name: convert(inner, change, done) for name, inner in made.items()})
-    elif _is_ours(made):
-        made = copy.copy(made)
-        vars(made).update({k: convert(v, change, done) for k, v in vars(made).items()})
-    done[id(part)] = (part, made)  # an id is unique only while its object lives
-    return made
+    memo = {} if memo is None else memo
+    if id(part) in memo:
+        return memo[id(part)][1]
+    result = change(part)
+    if isinstance(result, list | tuple):
+        result = type(result)(convert(inner, change, memo) for inner in result)
+    elif isinstance(result, Bunch):
+        result = Bunch(**{name: convert(inner, change, memo) for name, inner in result.items()})
+    elif _has_parts(result):
+        result = copy.copy(result)
+        vars(result).update({k: convert(v, change, memo) for k, v in vars(result).items()})
+    memo[id(part)] = (part, result)  # an id is unique only while its object lives
+    return result
 
 
-def _is_ours(part: Any) -> bool:
+def _has_parts(part: Any) -> bool:
     """Return whether `part` is an estimator, or another object of scikit-learn with attributes."""
-    home = type(part).__module__.partition(".")[0]
-    known = home in ("sklearn", "sentiment") or isinstance(part, BaseEstimator)
-    return known and hasattr(part, "__dict__")
+    package = type(part).__module__.partition(".")[0]
+    is_known = package in ("sklearn", "sentiment") or isinstance(part, BaseEstimator)
+    return is_known and hasattr(part, "__dict__")

@@ -25,7 +25,7 @@ from sentiment.modeling.model_files.parts import check_pipeline
 from sentiment.modeling.model_files.reading import Reader, list_unknown
 from sentiment.modeling.pipeline import check_probabilities, find_separator, list_columns
 
-# Errors of a file whose parts do not fit together.
+# Errors of a damaged file.
 _DAMAGE = (
     ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError,
     MemoryError, OSError, RuntimeError, SyntaxError, TypeError, ValueError, Warning,
@@ -38,8 +38,8 @@ _ONE_TEXT = {"text": ["a text"]}
 def load_model(path: Path, digest: str = "") -> Pipeline:
     """Return the pipeline in the skops file `path`, with the vectorizers of this project.
 
-    The file may be malicious: none of its code is run, and loading takes no more time and memory
-    than a model of its size. A file of the user's own run may hold more; see `owned`.
+    The file may be malicious: no code in it is run, and loading takes no more time and memory than
+    a model of its size needs. A file of the user's own run may contain more; see `owned`.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
     """
     content = path.read_bytes() if digest else b""
     is_own = bool(digest) and hashlib.sha256(content).hexdigest() == digest
-    refusing = partial(_refusing, path, is_own)
+    refusing = partial(_rejecting_errors, path, is_own)
     with refusing("it is not a sound skops file ({})"):
         # Read once, so that the checked bytes are the loaded ones even if the file changes.
         model = load_own(io.BytesIO(content), path) if is_own else _load_audited(path)
@@ -67,12 +67,12 @@ def load_model(path: Path, digest: str = "") -> Pipeline:
             check_pipeline(model)
     with refusing("it does not take texts ({})"):
         model = convert(model, prepare_part)
-        _rehearse(model)
+        _check_predictions(model)
     return convert(model, make_fast_part)
 
 
 @contextmanager
-def _refusing(path: Path, is_own: bool, reason: str) -> Iterator[None]:
+def _rejecting_errors(path: Path, is_own: bool, reason: str) -> Iterator[None]:
     """Turn errors in the ``with`` block into an `UntrustedModelError` for the file `path`."""
     try:
         yield
@@ -91,14 +91,14 @@ def _load_audited(path: Path) -> Any:
     return Reader(archive).read_model()
 
 
-def _rehearse(model: Any) -> None:
-    """Let the model predict one text, beside which all columns are missing."""
+def _check_predictions(model: Any) -> None:
+    """Check that the model can predict one text, with missing values in all other columns."""
     row = pd.DataFrame(_ONE_TEXT | {name: [None] for name in list_columns(model)}, dtype="str")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         probabilities = model.predict_proba(row)
     classes, separator = model.classes_, find_separator(model)
-    check_probabilities(probabilities, classes, 1, of_sets=separator is not None)
+    check_probabilities(probabilities, classes, 1, multilabel=separator is not None)
     if separator is not None and (type(separator) is not str or not separator):
         raise ValueError("nothing is between the labels of a set")
     # Labels are written to UTF-8 files, and shown on terminals, which obey control characters.

@@ -1,8 +1,8 @@
 """Model files of own runs, which may hold more than files from untrusted sources.
 
-Their SHA-256 was recorded by the training that wrote them, so their arrays are trusted. Classes and
-functions are still limited, since others may write to the store: to those of the libraries below,
-those that a config may name, and those that the user trusts. The lists never come from a file.
+Training recorded their SHA-256, so their arrays are trusted. Since others may write to the store,
+classes and functions are still limited to an allow-list: those of the libraries below, those that a
+config may name, and those that the user trusts. The lists never come from a file.
 """
 
 import hashlib
@@ -30,16 +30,16 @@ from sentiment.modeling.model_files.trusted import LOADED_TYPES
 _LIBRARIES = ("lightgbm", "sklearn", "xgboost")
 _CONTAINERS = {f"builtins.{name}" for name in ("bytearray", "bytes", "map", "object", "slice")}
 _CONTAINERS |= {"collections.OrderedDict", "collections.defaultdict"}
-# What FeatureAgglomeration and SplineTransformer hold, the latter with SciPy 1.17 and 1.18.
-_OF_TRANSFORMERS = {
+# Attributes of FeatureAgglomeration and, with SciPy 1.17 and 1.18, SplineTransformer.
+_TRANSFORMER_ATTRIBUTES = {
     "numpy.mean",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "scipy.interpolate._bsplines.BSpline",
     "scipy.interpolate._bsplines._BSpline",
 }
 # Only known transformers may call methods.
-_HELD = (_CONTAINERS | _OF_TRANSFORMERS).union(LOADED_TYPES) - {"operator.methodcaller"}
-# skops asks for these, too, where a file holds a generator of random numbers.
+_ALLOWED = (_CONTAINERS | _TRANSFORMER_ATTRIBUTES).union(LOADED_TYPES) - {"operator.methodcaller"}
+# skops asks for these, too, if a file contains a random number generator.
 _BIT_GENERATORS = [
     f"numpy.random.{name}" for name in ("MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64")
 ]
@@ -64,9 +64,9 @@ def load_own(file: Any, path: Path) -> Any:
         An allowed package is not installed.
     """
     if untrusted := list_untrusted(file):
-        found = f"it holds {', '.join(untrusted)}, which is not trusted or does not exist"
-        raise UntrustedModelError(path, found, is_own=True)
-    # skops itself refuses methods of objects.
+        reason = f"it holds {', '.join(untrusted)}, which is not trusted or does not exist"
+        raise UntrustedModelError(path, reason, is_own=True)
+    # skops itself rejects methods of objects.
     return skops.io.load(file, trusted=[*LOADED_TYPES, *_BIT_GENERATORS, *_list_names(file)])
 
 
@@ -78,42 +78,43 @@ def list_untrusted(file: Any) -> list[str]:
     ModelPackageError
         An allowed package is not installed.
     """
-    return [name for name in _list_names(file) if not _may_be_held(name)]
+    return [name for name in _list_names(file) if not _is_trusted_name(name)]
 
 
 def _list_names(file: Any) -> list[str]:
     with zipfile.ZipFile(file) as archive:
         schema = json.loads(archive.read("schema.json"))
-    return sorted({name for _, name in walk_nodes(schema, _list_known())})
+    return sorted({name for _, name in walk_nodes(schema, _list_known_transformers())})
 
 
 @lru_cache
-def _list_known() -> Collection[str]:
+def _list_known_transformers() -> Collection[str]:
     return {*list_transformers(), *describe_all([make_dense_pipeline(None)["dense"]])}
 
 
-def _may_be_held(name: str) -> bool:
-    if name in _HELD:
+def _is_trusted_name(name: str) -> bool:
+    if name in _ALLOWED:
         return True
     package = name.partition(".")[0]
-    is_users = is_trusted(name)
-    if is_users:
+    is_user_code = is_trusted(name)
+    if is_user_code:
         enter_project()
-    if (is_users or package in _LIBRARIES) and find_spec(package) is None:
+    if (is_user_code or package in _LIBRARIES) and find_spec(package) is None:
         raise ModelPackageError(package)
-    if is_users:
+    if is_user_code:
         with suppress(ImportError, AttributeError):
-            import_object(name)  # skops finds it only then
+            import_object(name)  # only then, skops finds it
             return True
         return False
     if package not in (*_LIBRARIES, "numpy", "scipy", "sentiment"):
         return False
     module, _, attribute = name.rpartition(".")
     try:
-        found = getattr(import_module(module), attribute)
+        value = getattr(import_module(module), attribute)
     except (ImportError, AttributeError):
         return False
-    if isinstance(found, np.ufunc) or not isinstance(found, type):
-        return isinstance(found, np.ufunc) or is_allowed(name)
-    home = found.__module__.partition(".")[0]
-    return home in _LIBRARIES or issubclass(found, (*_DATA, *_SPARSE)) or is_allowed(name)
+    if isinstance(value, np.ufunc) or not isinstance(value, type):
+        return isinstance(value, np.ufunc) or is_allowed(name)
+    defining_package = value.__module__.partition(".")[0]
+    is_data = issubclass(value, (*_DATA, *_SPARSE))
+    return defining_package in _LIBRARIES or is_data or is_allowed(name)

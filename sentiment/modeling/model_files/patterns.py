@@ -5,12 +5,12 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
-_LONGEST = 500
+_MAX_LENGTH = 500
 _ONE_CHARACTER = {codes.ANY, codes.CATEGORY, codes.IN, codes.LITERAL, codes.NOT_LITERAL}
 _REPEATS = {codes.MAX_REPEAT, codes.MIN_REPEAT, codes.POSSESSIVE_REPEAT}
 _WORDY = {codes.CATEGORY_WORD, codes.CATEGORY_DIGIT}
 # An unlimited repetition counts as this many ways to match; a second one exceeds the limit.
-_NO_LIMIT, _MOST_WAYS = 1000, 50 * 1000
+_NO_LIMIT, _MAX_WAYS = 1000, 50 * 1000
 
 
 def is_quick(pattern: str) -> bool:
@@ -26,11 +26,11 @@ def is_quick(pattern: str) -> bool:
         It is not a pattern.
     """
     # Backtracking may try all ways to match.
-    return len(pattern) <= _LONGEST and _count_ways(parser.parse(pattern)) <= _MOST_WAYS
+    return len(pattern) <= _MAX_LENGTH and _count_ways(parser.parse(pattern)) <= _MAX_WAYS
 
 
 def _count_ways(items: Any) -> float:
-    ways, before = 1.0, None
+    ways, previous = 1.0, None
     for item in items:
         code, value = item
         if code is codes.SUBPATTERN:
@@ -38,24 +38,24 @@ def _count_ways(items: Any) -> float:
         elif code is codes.BRANCH:
             ways *= sum(_count_ways(branch) for branch in value[1])
         elif code in _REPEATS:
-            ways *= 1 if _joins_words(before, value[2]) else _count_repeats(*value)
+            ways *= 1 if _joins_words(previous, value[2]) else _count_repeats(*value)
         elif code not in _ONE_CHARACTER and code is not codes.AT:
             return float("inf")  # looks around, or back
-        before = item
+        previous = item
     return ways
 
 
-def _count_repeats(least: Any, most: Any, body: Any) -> float:
+def _count_repeats(minimum: Any, maximum: Any, body: Any) -> float:
     if len(body) == 1 and body[0][0] in _ONE_CHARACTER:
-        return float(min(int(most) - int(least) + 1, _NO_LIMIT))
-    return 1 + _count_ways(body) if most == 1 else float("inf")
+        return float(min(int(maximum) - int(minimum) + 1, _NO_LIMIT))
+    return 1 + _count_ways(body) if maximum == 1 else float("inf")
 
 
-def _joins_words(before: Any, body: Any) -> bool:
-    """Return whether `body` is a mark and a word, and stands behind a word."""
+def _joins_words(previous: Any, body: Any) -> bool:
+    """Return whether `body` is a mark and a word, and follows a word."""
     if len(body) == 1 and body[0][0] is codes.SUBPATTERN:
         body = body[0][1][-1]
-    return len(body) == 2 and _is_mark(body[0]) and _is_word(body[1]) and _is_word(before)
+    return len(body) == 2 and _is_mark(body[0]) and _is_word(body[1]) and _is_word(previous)
 
 
 def _is_mark(item: Any) -> bool:

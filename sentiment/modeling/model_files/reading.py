@@ -1,8 +1,7 @@
 """Construction of the objects in a skops file from an untrusted source.
 
-skops writes a tree of nodes, each with a class and the loader of its object. Here, every kind of
-node that a classifier needs is constructed from checked nodes, and no other kind can be
-constructed.
+skops writes a tree of nodes, each with a class and the loader of its object. This module only
+constructs the kinds of nodes that a classifier needs, from checked nodes.
 """
 
 import io
@@ -31,18 +30,18 @@ from sentiment.ngrams.cleaning import make_cleaner
 
 Node = dict[str, Any]
 
-# Models of this project have less than 20 levels.
-_DEEPEST = 60
-# The latest protocol of skops with the nodes that are known here.
+# Models of this project have fewer than 20 levels.
+_MAX_LEVELS = 60
+# The latest known protocol of skops.
 _PROTOCOL = 2
 # Attributes in which equivalent transformers may differ.
-_PASSING = ("__id__", "_sklearn_version", "feature_names_in_", "n_features_in_", "namespace")
+_IGNORED = ("__id__", "_sklearn_version", "feature_names_in_", "n_features_in_", "namespace")
 _VERSION = re.compile(r"[\w.+]{1,40}", re.ASCII)
 
 
 def list_unknown(schema: Node) -> list[str]:
     """Return the names of unknown classes and functions, sorted."""
-    nodes = walk_nodes(schema, list_transformers(), _DEEPEST)
+    nodes = walk_nodes(schema, list_transformers(), _MAX_LEVELS)
     return sorted({name for loader, name in nodes if name not in LOADABLE.get(loader, ())})
 
 
@@ -63,7 +62,7 @@ def walk_nodes(
     Raises
     ------
     ValueError, LookupError, TypeError, RecursionError
-        It is not as skops writes it.
+        skops would not write such a schema.
     """
     if isinstance(part, dict) and "__loader__" in part:
         if levels < 0:
@@ -82,14 +81,14 @@ def _name(node: Node) -> str:
 
 
 def describe(node: Node) -> str:
-    """Return a description of a transformer, equal for equivalent ones."""
-    return json.dumps(_leave_out_passing(node["content"]["content"]), sort_keys=True)
+    """Return a description of a transformer, the same for equivalent transformers."""
+    return json.dumps(_drop_ignored(node["content"]["content"]), sort_keys=True)
 
 
-def _leave_out_passing(value: Any) -> Any:
+def _drop_ignored(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _leave_out_passing(v) for k, v in value.items() if k not in _PASSING}
-    return [_leave_out_passing(v) for v in value] if isinstance(value, list) else value
+        return {k: _drop_ignored(v) for k, v in value.items() if k not in _IGNORED}
+    return [_drop_ignored(v) for v in value] if isinstance(value, list) else value
 
 
 def describe_all(transformers: list[FunctionTransformer]) -> dict[str, FunctionTransformer]:
@@ -106,7 +105,7 @@ def list_transformers() -> dict[str, FunctionTransformer]:
 
 
 class Reader:
-    """Constructs the objects of `archive`, whose schema only holds trusted names.
+    """Constructor of the objects of `archive`, whose schema only holds trusted names.
 
     Ids of nodes are ignored, so nodes cannot refer to each other, and there are no cycles.
     """
@@ -120,7 +119,7 @@ class Reader:
         Raises
         ------
         ValueError, LookupError, TypeError, AttributeError, ...
-            It is not as skops writes it.
+            skops would not write such a file.
         """
         protocol = self._archive.schema["protocol"]
         if type(protocol) is not int or not 0 <= protocol <= _PROTOCOL:
@@ -128,7 +127,7 @@ class Reader:
         return self._read(self._archive.schema)
 
     def _read(self, node: Node, expected: str = "") -> Any:
-        """Return the object of `node`, which must have the loader `expected`, if that is given."""
+        """Return the object of `node`, whose loader must be `expected` unless that is empty."""
         loader = node["__loader__"]
         if expected and loader != expected:
             raise ValueError(f"it holds a {loader} where a {expected} belongs")
@@ -150,9 +149,9 @@ class Reader:
             case "SetNode":
                 return kind(self._read(inner, "JsonNode") for inner in node["content"])
             case "DictNode":
-                made = kind()
-                made.update(self._read_items(node))
-                return made
+                mapping = kind()
+                mapping.update(self._read_items(node))
+                return mapping
             case "NdArrayNode" if node["type"] == "numpy":
                 array = self._archive.read_array(node["file"])
                 return array if kind is np.ndarray else kind(array.item())
@@ -175,46 +174,46 @@ class Reader:
         return kind(*args)
 
     def _read_items(self, node: Node, expected: Mapping[str, str] = MappingProxyType({})) -> Node:
-        """Return the items of a dictionary; `expected` are the loaders of some of them."""
+        """Return the items of a dictionary; `expected` has the loaders of some items."""
         if node["__loader__"] != "DictNode":
             raise ValueError(f"it holds a {node['__loader__']} where a DictNode belongs")
         types = [self._read(inner, "TypeNode") for inner in node["key_types"]["content"]]
         return {
-            of_key(key): self._read(value, expected.get(key, ""))
-            for of_key, (key, value) in zip(types, node["content"].items(), strict=True)
+            key_type(key): self._read(value, expected.get(key, ""))
+            for key_type, (key, value) in zip(types, node["content"].items(), strict=True)
         }
 
 
 def _read_value(text: str) -> Any:
     if text.lstrip()[:1] in ("[", "{"):
-        raise ValueError("it holds a value that is none")
+        raise ValueError("it holds an invalid value")
     return json.loads(text)
 
 
 def _make_random_state(kind: Any, state: dict[str, Any]) -> np.random.RandomState:
-    made: np.random.RandomState = kind()
-    made.set_state(state)
+    random_state: np.random.RandomState = kind()
+    random_state.set_state(state)
     # NumPy reads from this position without a check.
-    if not 0 <= made.get_state(legacy=False)["state"]["pos"] <= 624:
+    if not 0 <= random_state.get_state(legacy=False)["state"]["pos"] <= 624:
         raise ValueError("it holds a broken random state")
-    return made
+    return random_state
 
 
 def _make_object(kind: Any, attributes: dict[str, Any]) -> Any:
     if not _VERSION.fullmatch(attributes.get("_sklearn_version", "0")):  # a warning may show it
         raise ValueError("it was written by an unknown version of scikit-learn")
-    made = kind.__new__(kind)
-    set_state = getattr(made, "__setstate__", vars(made).update)
+    part = kind.__new__(kind)
+    set_state = getattr(part, "__setstate__", vars(part).update)
     set_state(attributes)
     try:
-        check_part(made)
+        check_part(part)
     except ValueError as error:
         raise ValueError(f"it holds {error}") from error
-    return made
+    return part
 
 
 def _make_tree(kind: Any, args: tuple[Any, Any, Any], state: dict[str, Any]) -> Any:
-    """Return a decision tree, checked, since its compiled code follows all links."""
+    """Return a checked decision tree, since compiled code follows its links without a check."""
     width, counts, outputs = args
     nodes, values = state["nodes"], state["values"]
     numbers = (width, outputs, state["node_count"], state["max_depth"])
@@ -228,18 +227,19 @@ def _make_tree(kind: Any, args: tuple[Any, Any, Any], state: dict[str, Any]) -> 
     ):
         raise ValueError("it holds a malformed decision tree")
     left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
-    inner = left != -1
+    is_inner = left != -1
     # A child comes after its parent, so a walk from the root always ends.
-    places = np.flatnonzero(inner)
-    links = all(
-        np.all((child[inner] > places) & (child[inner] < len(nodes))) for child in (left, right)
+    parents = np.flatnonzero(is_inner)
+    has_links = all(
+        np.all((child[parents] > parents) & (child[parents] < len(nodes)))
+        for child in (left, right)
     )
-    known = np.all((feature[inner] >= 0) & (feature[inner] < width))
-    if not (links and known and np.array_equal(inner, right != -1)):
+    has_features = np.all((feature[parents] >= 0) & (feature[parents] < width))
+    if not (has_links and has_features and np.array_equal(is_inner, right != -1)):
         raise ValueError("it holds a decision tree with broken links")
-    made = kind(width, counts, outputs)
-    made.__setstate__(state)
-    return made
+    tree = kind(width, counts, outputs)
+    tree.__setstate__(state)
+    return tree
 
 
 def _is_array(value: Any, shape: tuple[int, ...], dtype: Any) -> bool:

@@ -15,7 +15,7 @@ from sentiment.modeling.model_files.converting import convert, make_plain_part
 from sentiment.modeling.model_files.owned import digest_file, list_untrusted
 
 _UNSUPPORTED = (UnsupportedTypeException, TypeError)
-_written: set[str] = set()
+_written_digests: set[str] = set()
 
 
 def save_model(pipeline: Pipeline, path: Path) -> None:
@@ -24,7 +24,8 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
     Raises
     ------
     UnsavableModelError
-        It holds something that could not be loaded even from the file of an own run; see `owned`.
+        It contains an object that cannot be loaded, not even from the file of an own run; see
+        `owned`.
     """
     name = name_inner(pipeline["model"])
     try:
@@ -40,11 +41,11 @@ def save_model(pipeline: Pipeline, path: Path) -> None:
     if untrusted:
         path.unlink()
         raise UnsavableModelError(name, untrusted)
-    _written.add(digest_file(path))
+    _written_digests.add(digest_file(path))
 
 
 def _find_unsupported(part: Any, name: str) -> str:
-    """Return name and type of what skops cannot write: `part`, or a part inside of it."""
+    """Return name and type of the object that skops cannot write: `part`, or an inner part."""
     inner: dict[Any, Any] = {}
     if isinstance(part, BaseEstimator):
         inner = {f"{key} of {type(part).__name__}": value for key, value in vars(part).items()}
@@ -67,4 +68,4 @@ def make_savable(pipeline: Pipeline) -> Pipeline:
 
 def was_written_here(digest: str) -> bool:
     """Return whether this process wrote the model file with this SHA-256."""
-    return digest in _written
+    return digest in _written_digests

@@ -8,11 +8,11 @@ _FUNCTIONS = {
     "unicodedata.normalize",
 }  # fmt: skip
 
-# skops trusts every estimator of scikit-learn. These estimators predict in a number of steps that
-# the size of their arrays limits, with NumPy only or with compiled code whose arrays are checked
-# first. Left out are estimators whose compiled code trusts the file (libsvm, neighbors, gradient
-# boosting), that iterate when they transform (NMF, LDA), that call a method by a name in the file
-# (stacking, SelectFromModel), and all that work with files.
+# skops trusts every estimator of scikit-learn. The estimators below predict in a number of steps
+# that is limited by the size of their arrays, with NumPy only, or with compiled code whose arrays
+# are checked first. Not in the list are estimators whose compiled code trusts the file (libsvm,
+# neighbors, gradient boosting), that iterate when they transform (NMF, LDA), that call a method
+# named in the file (stacking, SelectFromModel), and all that work with files.
 _ESTIMATORS = {
     "calibration": "CalibratedClassifierCV _CalibratedClassifier _SigmoidCalibration",
     "compose._column_transformer": "ColumnTransformer",
@@ -61,8 +61,8 @@ def _list_names(modules: dict[str, str]) -> frozenset[str]:
 _NUMBERS = [f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (16, 32, 64)]
 _SCALARS = frozenset(f"numpy.{name}" for name in (*_NUMBERS, "int8", "uint8", "bool", "str_"))
 
-# By the loader of skops that makes it; see `reading`. A function, a method, bytes, a sparse matrix
-# or a random generator has no place in a classifier that only predicts.
+# Types by the loader of skops; see `reading`. A classifier that only predicts needs no function,
+# method, bytes, sparse matrix or random generator.
 LOADABLE = {
     "JsonNode": frozenset({"builtins.str"}),
     "ListNode": frozenset({"builtins.list"}),
@@ -78,5 +78,5 @@ LOADABLE = {
     "TreeNode": frozenset({"sklearn.tree._tree.Tree"}),
 }
 
-# All that a file from elsewhere may hold.
+# All types that a file from an untrusted source may contain.
 LOADED_TYPES = sorted({FUNCTION_TRANSFORMER, *_FUNCTIONS}.union(*LOADABLE.values()))

@@ -401,7 +401,8 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
             pytest.raises(RunNotRecordedError, match="record the run with: python scripts/record"),
         ):
             steps.train(steps.list_overrides("train"))
-    monkeypatch.setattr("sentiment.modeling.model_files.saving._written", set())  # a new process
+    # A new process has written no files.
+    monkeypatch.setattr("sentiment.modeling.model_files.saving._written_digests", set())
     run = steps.train(steps.list_overrides("train"))
     assert len(trained) == 1
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/outputs/mlflow.db")

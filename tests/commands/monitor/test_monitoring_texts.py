@@ -61,7 +61,7 @@ def test_descriptors_are_what_plain_python_counts(reviews: pd.DataFrame, pattern
     vectorizer = CountVectorizer(token_pattern=pattern, max_features=300).fit(reviews["text"])
     pipeline = make_pipeline(vectorizer, NBSVM())
     tokenization = find_tokenization(pipeline)
-    assert set(tokenization.known or ()) == set(vectorizer.vocabulary_)
+    assert set(tokenization.vocabulary or ()) == set(vectorizer.vocabulary_)
     reader = TextReader(tokenization)
     frames = [reader.describe(texts.iloc[a : a + 25]) for a in range(0, len(texts), 25)]
     described = pd.concat(frames)
@@ -88,9 +88,9 @@ def test_words_are_read_as_the_model_does() -> None:
     char = TfidfVectorizer(analyzer="char", ngram_range=(1, 2)).fit(texts)
     union = make_union({"char": char, "words": pairs})
     tokenization = find_tokenization(make_pipeline(union, NBSVM()))
-    assert set(tokenization.known or ()) == {"good", "bad", "film", "very", "the"}
+    assert set(tokenization.vocabulary or ()) == {"good", "bad", "film", "very", "the"}
     assert tokenization.rules.pattern == r"\b\w\w+\b"
-    assert find_tokenization(make_pipeline(char, NBSVM())).known is None
+    assert find_tokenization(make_pipeline(char, NBSVM())).vocabulary is None
     assert "unknown" not in TextReader(Tokenization(tokenization.rules, None)).describe(texts)
 
 
