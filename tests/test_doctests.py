@@ -47,7 +47,7 @@ def test_examples_run(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(request.getfixturevalue("folder") if name in USERS else tmp_path)
-    monkeypatch.setattr(commands, "_typed", [])
+    monkeypatch.setattr(commands, "_arguments", [])
     module = import_module(name)
     flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     runner = doctest.DocTestRunner(verbose=False, optionflags=flags)

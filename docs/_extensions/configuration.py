@@ -10,6 +10,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
+from sentiment.config.conf_folder import CONF
 from sentiment.config.described import (
     Setting,
     find_expected_values,
@@ -17,7 +18,6 @@ from sentiment.config.described import (
     read_heading,
     read_settings,
 )
-from sentiment.config.places import CONF
 
 _HEADS = ("setting", "default", "expected", "meaning")
 _WIDTHS = (22, 18, 25, 35)

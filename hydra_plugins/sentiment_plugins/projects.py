@@ -12,7 +12,7 @@ class ProjectConf(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add the folders behind the configs of this project, whose names come first."""
-        from sentiment.config import list_own_conf
+        from sentiment.config import list_user_conf
 
-        for folder in list_own_conf():
+        for folder in list_user_conf():
             search_path.append("project", f"file://{folder}")

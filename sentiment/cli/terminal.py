@@ -23,8 +23,8 @@ from sentiment.config import (
     check_options,
     explain_command,
     quote_free_text,
+    remember_arguments,
     remember_config_dir,
-    remember_words,
 )
 from sentiment.errors import ExitCode, explain_os_error
 from sentiment.redaction import format_error, learn_secrets, protect_process, redact
@@ -64,7 +64,7 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
         if isinstance(stream, TextIOWrapper):
             # On a terminal without Unicode, characters are escaped instead of raising an error.
             stream.reconfigure(errors="backslashreplace")
-    remember_words(sys.argv[1:], sys.argv[0])
+    remember_arguments(sys.argv[1:], sys.argv[0])
     remember_config_dir(sys.argv[1:])
     sys.argv[1:] = quote_free_text(sys.argv[1:])
     gc.set_threshold(_UNTIL_COLLECTED)

@@ -2,13 +2,13 @@
 
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
-    adopt_form,
+    convert_command_tag,
     describe_origin,
     has_make_targets,
     name_source,
     read_origin,
+    remember_arguments,
     remember_program,
-    remember_words,
     repeat_command,
     show_command,
     suggest_command,
@@ -17,6 +17,7 @@ from sentiment.config.commands import (
     write_command,
 )
 from sentiment.config.composing import compose, explain_command, read_choices, register_schemas
+from sentiment.config.conf_folder import CONF
 from sentiment.config.explaining import check_options, describe_error, explain_error
 from sentiment.config.job import CHOICES, Job, current_job, list_chosen, list_typed
 from sentiment.config.making import make
@@ -29,13 +30,12 @@ from sentiment.config.overrides import (
     split_override,
     write_override,
 )
-from sentiment.config.places import CONF
 from sentiment.config.project import (
     choose_conf,
     enter_project,
     list_conf,
-    list_own_conf,
     list_trusted,
+    list_user_conf,
     remember_config_dir,
     trust,
 )
@@ -55,11 +55,11 @@ __all__ = [
     "CONF",
     "Job",
     "StartCheck",
-    "adopt_form",
     "check_config",
     "check_options",
     "choose_conf",
     "compose",
+    "convert_command_tag",
     "current_job",
     "describe_error",
     "describe_origin",
@@ -74,9 +74,9 @@ __all__ = [
     "list_allowed",
     "list_chosen",
     "list_conf",
-    "list_own_conf",
     "list_trusted",
     "list_typed",
+    "list_user_conf",
     "make",
     "name_source",
     "parse_overrides",
@@ -89,9 +89,9 @@ __all__ = [
     "record_config",
     "record_yaml",
     "register_schemas",
+    "remember_arguments",
     "remember_config_dir",
     "remember_program",
-    "remember_words",
     "remove_unused",
     "repeat_command",
     "show_command",

@@ -13,11 +13,11 @@ from sentiment.config.targets import is_allowed, locate
 # Target of a function as a value. Hydra's own target for this would return any function.
 _FUNCTION = f"{__name__}.get_function"
 _OBJECT = "_target_"
-# A mapping of classes to weights, of which classes may be numbers.
+# A mapping of classes to weights; the classes may be numbers.
 _WEIGHTS = "class_weight"
 # A class without constraints, though its argument has to be converted.
 _UNION = ("sklearn.pipeline", "FeatureUnion")
-# Parameters that hold values for parameters of estimators, under names such as tfidf__ngram_range.
+# Parameters of grid searches, which map names such as tfidf__ngram_range to candidate values.
 GRIDS = {"param_grid", "param_distributions"}
 
 
@@ -27,7 +27,7 @@ def get_function(name: str) -> Callable[..., Any]:
     Raises
     ------
     ValueError
-        It may not be named in a config.
+        A config must not name it.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def get_function(name: str) -> Callable[..., Any]:
 
 
 def prepare_arguments(described: Any) -> Any:
-    """Return a description of objects, in plain containers, with converted arguments.
+    """Return a description of objects, in plain containers, with its arguments converted.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def prepare_arguments(described: Any) -> Any:
         return described
     if _OBJECT not in described:
         return {str(key): prepare_arguments(value) for key, value in described.items()}
-    known = list_constraints(str(described[_OBJECT]))
+    constraints = list_constraints(str(described[_OBJECT]))
     prepared: dict[str, Any] = {}
     for key, value in described.items():
         if key in GRIDS:
@@ -67,12 +67,12 @@ def prepare_arguments(described: Any) -> Any:
         if key == _WEIGHTS and isinstance(value, dict):
             prepared[key] = {_read_class(name): weight for name, weight in value.items()}
             continue
-        prepared[str(key)] = prepare_arguments(prepare_value(known.get(key, []), value))
+        prepared[str(key)] = prepare_arguments(prepare_value(constraints.get(key, []), value))
     return prepared
 
 
 def _read_class(name: Any) -> str | int:
-    """Return a key of class weights: an int for a whole number, else the name as it is."""
+    """Return a key of class weights: an int for a whole number, else the name."""
     try:
         return int(str(name))
     except ValueError:
@@ -85,22 +85,22 @@ def list_constraints(target: str) -> dict[str, list[Any]]:
     Parameters
     ----------
     target : str
-        Dotted name of a class or function; nothing is imported that a config may not name.
+        Dotted name of a class or function. It is only imported if a config may name it.
     """
     if target in TARGETS:
         return {}
     try:
-        found: Any = locate(target) if is_allowed(target) else None
+        target_object: Any = locate(target) if is_allowed(target) else None
     except (ImportError, AttributeError):
         return {}
-    if (getattr(found, "__module__", ""), getattr(found, "__name__", "")) == _UNION:
+    if (getattr(target_object, "__module__", ""), getattr(target_object, "__name__", "")) == _UNION:
         return {"transformer_list": [list]}
-    known = getattr(found, "_parameter_constraints", {})
-    return {key: value for key, value in known.items() if isinstance(value, list)}
+    constraints = getattr(target_object, "_parameter_constraints", {})
+    return {key: value for key, value in constraints.items() if isinstance(value, list)}
 
 
 def prepare_value(constraints: list[Any], value: Any) -> Any:
-    """Return `value` converted to what `constraints` expect, or as it is if nothing fits better.
+    """Return `value` converted to the type that `constraints` expect, or unchanged.
 
     Examples
     --------
@@ -121,10 +121,10 @@ def prepare_value(constraints: list[Any], value: Any) -> Any:
 
 def _names_objects(value: dict[Any, Any]) -> bool:
     """Return whether `value` maps names to objects, or to "drop" or "passthrough" for some."""
-    objects = [isinstance(one, dict) and _OBJECT in one for one in value.values()]
+    objects = [isinstance(item, dict) and _OBJECT in item for item in value.values()]
     return any(objects) and all(
-        is_object or one in ("drop", "passthrough")
-        for is_object, one in zip(objects, value.values(), strict=True)
+        is_object or item in ("drop", "passthrough")
+        for is_object, item in zip(objects, value.values(), strict=True)
     )
 
 
@@ -141,24 +141,27 @@ def _is_named_object(item: Any) -> bool:
 
 
 def _prepare_grid(value: Any, tuples: set[str]) -> Any:
-    """Return the values to try of each parameter, as tuples for those in `tuples`."""
+    """Return the candidates of each parameter, as tuples for the parameters in `tuples`."""
     if isinstance(value, list):
-        return [_prepare_grid(one, tuples) for one in value]
+        return [_prepare_grid(candidate, tuples) for candidate in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: [tuple(one) if isinstance(one, list) else one for one in values]
-        if str(key).rpartition("__")[2] in tuples and isinstance(values, list)
-        else values
-        for key, values in value.items()
+        key: [
+            tuple(candidate) if isinstance(candidate, list) else candidate
+            for candidate in candidates
+        ]
+        if str(key).rpartition("__")[2] in tuples and isinstance(candidates, list)
+        else candidates
+        for key, candidates in value.items()
     }
 
 
 def _list_tuples(described: Any) -> Iterator[str]:
     """Yield the names of all tuple parameters of the described objects, set or not."""
     if isinstance(described, list | tuple):
-        for one in described:
-            yield from _list_tuples(one)
+        for item in described:
+            yield from _list_tuples(item)
     elif isinstance(described, dict):
         for key, constraints in list_constraints(str(described.get(_OBJECT))).items():
             if isinstance(prepare_value(constraints, [1]), tuple):

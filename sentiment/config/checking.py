@@ -20,7 +20,7 @@ _CHOOSING = re.compile(r"[+~]*(features|model|experiment)\b|-|hydra")
 
 
 def check_config(
-    cfg: DictConfig, typed: Sequence[str] | None = None, known: Sequence[str] = ()
+    cfg: DictConfig, typed: Sequence[str] | None = None, known_problems: Sequence[str] = ()
 ) -> None:
     """Check all of `cfg`, which was composed over one of the schemas.
 
@@ -32,10 +32,10 @@ def check_config(
     cfg : DictConfig
         The config of a command.
     typed : sequence of str, optional
-        The typed overrides. If there are problems already, and no override concerns features or
-        model, these are not checked, which saves loading scikit-learn.
-    known : sequence of str
-        Problems that were found before.
+        The typed overrides. If there are problems already and no override concerns features or
+        model, these two groups are not checked, which saves loading scikit-learn.
+    known_problems : sequence of str
+        Problems that the caller has found.
 
     Raises
     ------
@@ -45,10 +45,10 @@ def check_config(
     """
     learn_config(cfg)
     check = _Check(cfg)
-    check.problems += known
+    check.problems += known_problems
     schema = OmegaConf.get_type(cfg)
     assert schema is not None  # noqa: S101 - it is composed over one
-    with read_write(cfg):  # configs of Hydra's are read-only
+    with read_write(cfg):  # Hydra's configs are read-only
         check.check_settings(cfg, COMMANDS[schema.__name__], "")
         check.check_metrics()
         if not check.problems or typed is None or any(map(_CHOOSING.match, typed)):
@@ -81,15 +81,15 @@ class _Check:
         # Not `name in node`, which is false for a reference to a missing setting.
         names = [str(name) for name in node]
         for name in (name for name in hints if name in names or name in schema.list_required()):
-            if not self._is_there(node, name, path):
+            if not self._has_value(node, name, path):
                 continue
             if hints[name] is Group or is_nested(hints[name]):
                 groups.append(name)
             else:
                 values |= self._read(node, name, path)
-        found, changes = check_values(schema, values, path)
-        self.problems += found.values()
-        self._wrong |= {_join(path, name) for name in found}
+        problems, changes = check_values(schema, values, path)
+        self.problems += problems.values()
+        self._wrong |= {_join(path, name) for name in problems}
         for name, value in changes.items():
             node[name] = value
         for name in groups:
@@ -110,8 +110,8 @@ class _Check:
         for name in ("optimize", "search.objectives"):
             if name in self._wrong or OmegaConf.select(self._cfg, name) is None:
                 continue
-            wanted = OmegaConf.select(self._cfg, name)
-            for metric in [wanted] if isinstance(wanted, str) else wanted:
+            metrics = OmegaConf.select(self._cfg, name)
+            for metric in [metrics] if isinstance(metrics, str) else metrics:
                 if separator is None and metric in MULTILABEL:
                     self.problems.append(
                         f"{name} is {metric}, a metric of rows with several labels. Set "
@@ -124,15 +124,15 @@ class _Check:
                     )
 
     def check_estimators(self) -> None:
-        """Check the groups whose settings scikit-learn knows."""
+        """Check the groups that describe scikit-learn estimators."""
         from sentiment.config.estimators import check_estimator
 
         for name in self._estimators:
             self.problems += check_estimator(self._cfg[name], name, self)
 
     def read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
-        """Return a setting and its value; if it has none, note a problem and return nothing."""
-        return self._read(node, key, path) if self._is_there(node, key, path) else {}
+        """Return a setting and its value; without a value, note a problem and return nothing."""
+        return self._read(node, key, path) if self._has_value(node, key, path) else {}
 
     def _check_group(self, node: DictConfig, path: str) -> None:
         schema = TARGETS.get(str(node.get("_target_")))
@@ -141,16 +141,16 @@ class _Check:
         else:
             self.check_settings(node, schema, path)
 
-    def _check_names(self, node: DictConfig, known: Sequence[str], path: str) -> None:
-        # Files of a group have some of its settings each.
-        shown = [name for name in known if name in [*node] or not path]
-        for key in (key for key in node if key not in known and key not in HYDRA_KEYS):
+    def _check_names(self, node: DictConfig, names: Sequence[str], path: str) -> None:
+        # Each file of a group has only some of the group's settings.
+        known = [name for name in names if name in [*node] or not path]
+        for key in (key for key in node if key not in names and key not in HYDRA_KEYS):
             self.problems.append(
-                f"there is no setting {_join(path, key)!r}.{suggest(str(key), shown)} "
-                f"Known: {', '.join(shown)}."
+                f"there is no setting {_join(path, key)!r}.{suggest(str(key), known)} "
+                f"Known: {', '.join(known)}."
             )
 
-    def _is_there(self, node: DictConfig, key: Any, path: str) -> bool:
+    def _has_value(self, node: DictConfig, key: Any, path: str) -> bool:
         """Return whether a setting has a value; if not, note a problem."""
         # Not `key in node`, which is false for a reference to a missing setting.
         missing = key not in node.keys() or OmegaConf.is_missing(node, key)  # noqa: SIM118
@@ -170,7 +170,7 @@ class _Check:
             if OmegaConf.is_config(value):
                 value = OmegaConf.to_container(value, resolve=True)
         except OmegaConfBaseException as error:
-            reason = read_reason(find_own_error(error) or error)
+            reason = read_reason(find_wrapped_error(error) or error)
             name = _join(path, key)
             self._wrong.add(name)
             self.problems.append(f"{name} is {show(written)}, which has no value: {reason}.")
@@ -188,7 +188,7 @@ def _get_written(node: DictConfig, key: Any) -> Any:
     return inner._value() if inner is not None else None
 
 
-def find_own_error(error: BaseException) -> SentimentError | None:
+def find_wrapped_error(error: BaseException) -> SentimentError | None:
     """Return the error of this project's own resolver that OmegaConf has wrapped, if any."""
     cause = error.__context__
     while cause is not None and not isinstance(cause, SentimentError):

@@ -17,11 +17,11 @@ from sentiment.redaction import redact
 _DEFAULT_STORE = "sqlite:///outputs/mlflow.db"
 # Variable for the address of the store, in conf/tracking/mlflow.yaml.
 _STORE_VARIABLE = "SENTIMENT_TRACKING_URI"
-# The command that makes runs of a kind; other runs record their command.
+# The command that creates runs of a kind; other runs record their command.
 _SOURCES = {"monitoring": "monitor"}
 # The forms of a command: both have two words before the settings.
 _SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
-_typed: list[str] = []
+_arguments: list[str] = []  # of the command line
 _form = _SCRIPT
 _folder = ""  # of the scripts, as it was typed
 # Characters that shells interpret also in double quotes.
@@ -36,23 +36,23 @@ def remember_program() -> None:
     _form = _PROGRAM
 
 
-def remember_words(words: Sequence[str], program: str = "") -> None:
+def remember_arguments(arguments: Sequence[str], program: str = "") -> None:
     """Remember the command line of this process, parts of which suggested commands repeat.
 
     Parameters
     ----------
-    words : sequence of str
-        The words behind the program.
+    arguments : sequence of str
+        The command-line arguments after the program.
     program : str
-        The script as it was typed, which may be in another folder than the working one.
+        The script as it was typed, which may be outside the working folder.
     """
     global _folder
-    _typed[:] = words
-    path, usual = Path(program), Path("scripts", Path(program).name)
-    _folder = "" if path.parent.name != "scripts" or usual.is_file() else str(path.parent)
+    _arguments[:] = arguments
+    path, default_script = Path(program), Path("scripts", Path(program).name)
+    _folder = "" if path.parent.name != "scripts" or default_script.is_file() else str(path.parent)
 
 
-def write_command(name: str, words: Iterable[str]) -> str:
+def write_command(name: str, overrides: Iterable[str]) -> str:
     """Return a command line for records, independent of the folder of the scripts.
 
     Examples
@@ -60,15 +60,15 @@ def write_command(name: str, words: Iterable[str]) -> str:
     >>> write_command("train", ["model=svm", "outputs=my runs"])
     "python scripts/train.py model=svm 'outputs=my runs'"
     """
-    return " ".join([_form.format(name), *map(shlex.quote, words)])
+    return " ".join([_form.format(name), *map(shlex.quote, overrides)])
 
 
-def show_command(name: str, words: Iterable[str]) -> str:
+def show_command(name: str, overrides: Iterable[str]) -> str:
     """Return a command line that can be pasted into the terminal of this process.
 
-    Passwords are hidden; ``<...>`` in a word is a placeholder.
+    Passwords are hidden; ``<...>`` in an override is a placeholder.
     """
-    return " ".join([_show_program(name), *map(_quote, words)])
+    return " ".join([_show_program(name), *map(_quote, overrides)])
 
 
 def show_commands(text: str) -> str:
@@ -80,7 +80,7 @@ def show_commands(text: str) -> str:
     'Try python scripts/train.py model=svm'
     """
     script = re.escape(_SCRIPT).replace(r"\{\}", r"(\w+)")
-    return re.sub(script, lambda found: _show_program(found[1]), text)
+    return re.sub(script, lambda match: _show_program(match[1]), text)
 
 
 def _show_program(name: str) -> str:
@@ -89,26 +89,26 @@ def _show_program(name: str) -> str:
     return _form.format(name)
 
 
-def describe_origin(name: str, words: Sequence[str]) -> dict[str, str]:
+def describe_origin(name: str, overrides: Sequence[str]) -> dict[str, str]:
     """Return the tags with the command line of a run."""
-    return {"command": write_command(name, words), "overrides": json.dumps([*words])}
+    return {"command": write_command(name, overrides), "overrides": json.dumps([*overrides])}
 
 
-def adopt_form(tags: Mapping[str, str]) -> dict[str, str]:
+def convert_command_tag(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a training with its command in the form of this process.
 
     A worker of a sweep does not know how the sweep was started, and records the form of scripts.
 
     Examples
     --------
-    >>> adopt_form({"command": "python scripts/train.py model=svm"})
+    >>> convert_command_tag({"command": "python scripts/train.py model=svm"})
     {'command': 'python scripts/train.py model=svm'}
     """
-    script, form = (one.format("train") for one in (_SCRIPT, _form))
+    script, adopted = (template.format("train") for template in (_SCRIPT, _form))
     command = tags.get("command", "")
     if not command.startswith(script):
         return {**tags}
-    return {**tags, "command": form + command.removeprefix(script)}
+    return {**tags, "command": adopted + command.removeprefix(script)}
 
 
 def read_origin(tags: Mapping[str, str]) -> list[str] | None:
@@ -121,18 +121,18 @@ def read_origin(tags: Mapping[str, str]) -> list[str] | None:
     >>> read_origin(describe_origin("train", ["model=svm", "outputs=my runs"]))
     ['model=svm', 'outputs=my runs']
     """
-    words: list[str] = []
-    with suppress(KeyError, ValueError):  # or the tag was cut, since it was too long for a store
-        words = list(map(str, json.loads(tags["overrides"])))
-    if not words:
+    overrides: list[str] = []
+    with suppress(KeyError, ValueError):  # no tag, or the store has cut it
+        overrides = list(map(str, json.loads(tags["overrides"])))
+    if not overrides:
         if not tags.get("command"):
             return None
-        # Runs of earlier versions only have the command, in one of its two forms.
-        words = shlex.split(tags["command"])[2:]
-    return [word for word in words if not is_within(word, "trusted")]
+        # Runs of earlier versions have the command only, in one of its two forms.
+        overrides = shlex.split(tags["command"])[2:]
+    return [override for override in overrides if not is_within(override, "trusted")]
 
 
-def suggest_command(script: str, *words: str) -> str:
+def suggest_command(script: str, *overrides: str) -> str:
     """Return a command line of `script` for the store and the classes of the running command.
 
     A suggested promotion also repeats the registered model and the metric. Passwords are hidden; a
@@ -142,44 +142,48 @@ def suggest_command(script: str, *words: str) -> str:
     ----------
     script : str
         Its name, such as ``"train"``.
-    *words : str
-        Its settings; ``<...>`` in one is a placeholder.
+    *overrides : str
+        Its settings; ``<...>`` in a setting is a placeholder.
 
     Examples
     --------
-    >>> remember_words(["model=svm", "outputs=my runs"])
+    >>> remember_arguments(["model=svm", "outputs=my runs"])
     >>> suggest_command("predict", "input=reviews.csv")
     "python scripts/predict.py input=reviews.csv 'outputs=my runs'"
     """
     accepted = {"outputs", "trusted", *(() if script == "best" else ("tracking",))}
-    accepted |= {"search.storage"} if script == "best" or "-m" in words else set()
+    accepted |= {"search.storage"} if script == "best" or "-m" in overrides else set()
     accepted |= {"name", "metric"} if script == "promote" else set()
-    stored = [word for word in _typed if _name_place(word) in accepted]
-    places = set(map(_name_place, stored))
-    kept = [word for word in words if _name_place(word) not in places]
+    repeated = [override for override in _arguments if _find_repeated_key(override) in accepted]
+    repeated_keys = set(map(_find_repeated_key, repeated))
+    others = [
+        override for override in overrides if _find_repeated_key(override) not in repeated_keys
+    ]
     folders = list_named_conf() if script in _CHOOSING else []
-    return show_command(script, [*(f"--config-dir={folder}" for folder in folders), *kept, *stored])
+    return show_command(
+        script, [*(f"--config-dir={folder}" for folder in folders), *others, *repeated]
+    )
 
 
-def repeat_command(script: str, *words: str) -> str:
+def repeat_command(script: str, *overrides: str) -> str:
     """Return the running command line of `script` with some settings changed.
 
     Parameters
     ----------
     script : str
         Its name, such as ``"promote"``.
-    *words : str
-        Settings, in place of those that were typed; ``<...>`` in one is a placeholder.
+    *overrides : str
+        Settings, which replace those that were typed; ``<...>`` in a setting is a placeholder.
 
     Examples
     --------
-    >>> remember_words(["run=best", "name=mine", "margin=0.1"])
+    >>> remember_arguments(["run=best", "name=mine", "margin=0.1"])
     >>> repeat_command("promote", "run=1", "force=<reason>")
     'python scripts/promote.py name=mine margin=0.1 run=1 force=<reason>'
     """
-    changed = [split_override(word).key for word in words]
-    kept = (word for word in _typed if not is_within(word, *changed))
-    return show_command(script, [*kept, *words])
+    changed_keys = [split_override(override).key for override in overrides]
+    unchanged = (override for override in _arguments if not is_within(override, *changed_keys))
+    return show_command(script, [*unchanged, *overrides])
 
 
 def suggest_training() -> str:
@@ -197,8 +201,8 @@ def name_source(tags: Mapping[str, str]) -> str:
     >>> name_source({"kind": "monitoring"})
     'monitor.py'
     """
-    words = tags.get("command") or _form.format(_SOURCES.get(tags.get("kind", ""), "train"))
-    program, script = [*words.split(), ""][:2]
+    command = tags.get("command") or _form.format(_SOURCES.get(tags.get("kind", ""), "train"))
+    program, script = [*command.split(), ""][:2]
     return script.rpartition("/")[2] if script.endswith(".py") else f"{program} {script}".strip()
 
 
@@ -215,29 +219,29 @@ def suggest_ui(uri: str) -> str:
     >>> suggest_ui("http://127.0.0.1:5000")
     'http://127.0.0.1:5000 in a browser'
     """
-    shown = shlex.quote(redact(uri))
+    address = shlex.quote(redact(uri))
     if uri.startswith(("http://", "https://")):
-        return f"{shown} in a browser"
+        return f"{address} in a browser"
     if redact(uri) != uri and uri == os.environ.get(_STORE_VARIABLE):
-        shown = f'"${_STORE_VARIABLE}"'  # with its password
+        address = f'"${_STORE_VARIABLE}"'  # with its password
     # The environment of the terminal may differ from that of this process.
     program = "mlflow" if shutil.which("mlflow") else f"{shlex.quote(sys.executable)} -m mlflow"
-    command = f"{program} ui --backend-store-uri {shown}"
+    command = f"{program} ui --backend-store-uri {address}"
     if not has_make_targets():
         return command
-    target = "make ui" if uri == _DEFAULT_STORE else f"make ui STORE={shown}"
+    target = "make ui" if uri == _DEFAULT_STORE else f"make ui STORE={address}"
     return f"{command}    (or: {target})"
 
 
-def _name_place(word: str) -> str | None:
-    """Return the setting or group that suggested commands repeat, of an override, or None."""
-    places = ("outputs", "search.storage", "tracking", "trusted", "name", "metric")
-    return next((place for place in places if is_within(word, place)), None)
+def _find_repeated_key(override: str) -> str | None:
+    """Return the key of an override if suggested commands repeat that setting or group, or None."""
+    keys = ("outputs", "search.storage", "tracking", "trusted", "name", "metric")
+    return next((key for key in keys if is_within(override, key)), None)
 
 
-def _quote(word: str) -> str:
-    shown = redact(word)
-    return shown if shown.endswith(">") else _quote_for_shell(requote(shown))
+def _quote(override: str) -> str:
+    redacted = redact(override)
+    return redacted if redacted.endswith(">") else _quote_for_shell(requote(redacted))
 
 
 def _quote_for_shell(word: str) -> str:

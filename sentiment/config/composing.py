@@ -16,13 +16,13 @@ from hydra.types import RunMode
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment.config.checking import check_config, find_own_error
+from sentiment.config.checking import check_config, find_wrapped_error
 from sentiment.config.commands import show_commands
+from sentiment.config.conf_folder import CONF
 from sentiment.config.explaining import explain_error, list_choices
 from sentiment.config.job import list_chosen
 from sentiment.config.kinds import list_hints
 from sentiment.config.overrides import find_key, is_sweep, split_override
-from sentiment.config.places import CONF
 from sentiment.config.schemas import COMMANDS
 from sentiment.config.starting import check_start, trust_typed
 from sentiment.errors import ConfigError, SentimentError
@@ -51,9 +51,9 @@ def register_schemas() -> None:
     OmegaConf.register_resolver("sqlite", _write_sqlite_address, replace=True)
 
 
-def _choose_by_labels(one: Any, several: Any, *, _root_: DictConfig) -> Any:
-    """Return `several` if rows may have several labels, and `one` if each has one."""
-    return one if OmegaConf.select(_root_, "data.label_separator") is None else several
+def _choose_by_labels(single: Any, multiple: Any, *, _root_: DictConfig) -> Any:
+    """Return `multiple` if rows may have several labels, and `single` if each has one."""
+    return single if OmegaConf.select(_root_, "data.label_separator") is None else multiple
 
 
 def _in_sweep(value: Any, otherwise: Any = None) -> Any:
@@ -125,11 +125,11 @@ def read_choices(primary: str, overrides: Sequence[str]) -> dict[str, str]:
     'svm'
     """
     register_schemas()
-    return list_chosen(_compose(primary, overrides, whole=True).hydra.runtime.choices)
+    return list_chosen(_compose(primary, overrides, with_hydra=True).hydra.runtime.choices)
 
 
 def explain_command(
-    error: BaseException, primary: str, words: Sequence[str]
+    error: BaseException, primary: str, arguments: Sequence[str]
 ) -> SentimentError | None:
     """Return the user's mistake behind `error`, with all other problems of the command line.
 
@@ -139,84 +139,88 @@ def explain_command(
         The error that ended a script.
     primary : str
         The primary config of the script.
-    words : sequence of str
+    arguments : sequence of str
         Its command line, as passed to Hydra.
     """
-    known = explain_error(error)
-    if known is not None and "=" in words[1:-1]:
-        place = words.index("=", 1)
-        setting = f"{words[place - 1]}={words[place + 1]}"
+    explained = explain_error(error)
+    if explained is not None and "=" in arguments[1:-1]:
+        index = arguments.index("=", 1)
+        setting = f"{arguments[index - 1]}={arguments[index + 1]}"
         return ConfigError([f"a setting is one word, without spaces: {setting}"])
-    flags = {word for word in words if word.startswith("-")}
-    whole = known in (error, find_own_error(error))  # it lists everything already
-    if whole or not isinstance(known, ConfigError) or flags - {"-m", "--multirun"}:
-        return known
-    # Hydra stops at the first word that it cannot apply.
-    given = [word for word in words if word not in flags and not (flags and is_sweep(word))]
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    is_complete = explained in (error, find_wrapped_error(error))  # it lists everything already
+    if is_complete or not isinstance(explained, ConfigError) or flags - {"-m", "--multirun"}:
+        return explained
+    # Hydra stops at the first override that it cannot apply.
+    overrides = [
+        argument
+        for argument in arguments
+        if argument not in flags and not (flags and is_sweep(argument))
+    ]
     try:
-        problems = _list_problems(primary, given, typed=True)
+        problems = _list_problems(primary, overrides, typed=True)
     except Exception:  # the error is elsewhere, such as in Hydra's own settings
-        return known
-    return ConfigError(problems) if problems else known
+        return explained
+    return ConfigError(problems) if problems else explained
 
 
-def _compose(primary: str, overrides: Sequence[str], *, whole: bool = False) -> DictConfig:
-    """Return an unchecked config, with Hydra's own part if `whole`."""
+def _compose(primary: str, overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
+    """Return an unchecked config, with Hydra's own part if `with_hydra`."""
     # A script may compose another config while Hydra runs its own.
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(CONF)):
-            return hydra_compose(primary, [*overrides], return_hydra_config=whole)
+            return hydra_compose(primary, [*overrides], return_hydra_config=with_hydra)
     finally:
         GlobalHydra.instance().hydra = running
 
 
 def _list_problems(primary: str, overrides: Sequence[str], *, typed: bool) -> list[str]:
-    """Return the problems of single overrides, and of the config that the others make."""
+    """Return the problems of single overrides, and of the config that the valid ones compose."""
     applied: list[str] = []
-    left_out: list[str] = []
+    skipped_keys: list[str] = []
     problems: list[str] = []
     # Choices come first, since they determine which settings exist.
-    for word in sorted(overrides, key=_rank):
-        parts = split_override(word)
-        key = parts.key
-        if parts.value is None and parts.prefix != "~":
-            key, problem = _explain_value(primary, word)
+    for override in sorted(overrides, key=_rank):
+        split = split_override(override)
+        key = split.key
+        if split.value is None and split.prefix != "~":
+            key, problem = _explain_value(primary, override)
             problems.append(problem)
-            left_out.append(key)
+            skipped_keys.append(key)
             continue
-        if any(key.startswith(f"{choice}.") for choice in left_out):
+        if any(key.startswith(f"{choice}.") for choice in skipped_keys):
             continue  # its group was not chosen
         try:
-            _compose(primary, [*applied, word])
+            _compose(primary, [*applied, override])
         except (CompactHydraException, OmegaConfBaseException, ValueError) as error:
-            known = explain_error(error, word)
-            if known is None:
+            explained = explain_error(error, override)
+            if explained is None:
                 raise
-            problems.append(str(known))
-            left_out.append(key)
+            problems.append(str(explained))
+            skipped_keys.append(key)
         else:
-            applied.append(word)
+            applied.append(override)
     try:
         cfg = _compose(primary, applied)
         if typed:
             trust_typed(cfg)
         check_config(cfg, applied, problems)
     except ConfigError as error:
-        missing = tuple(f"{key} has no value" for key in left_out)
-        problems = [one for one in error.problems if not one.startswith(missing)]
+        missing = tuple(f"{key} has no value" for key in skipped_keys)
+        problems = [message for message in error.problems if not message.startswith(missing)]
     return problems
 
 
-def _explain_value(primary: str, word: str) -> tuple[str, str]:
-    """Return the setting that a value without a key is probably meant for, and the problem."""
+def _explain_value(primary: str, value: str) -> tuple[str, str]:
+    """Return the setting for which a value without a key is probably meant, and the problem."""
     cfg = _compose(primary, [])
-    groups = (str(group) for group in cfg if word in list_choices(str(group)))
+    groups = (str(group) for group in cfg if value in list_choices(str(group)))
     key = next(iter(sorted(OmegaConf.missing_keys(cfg))), next(groups, ""))
-    known = f"{key}={shlex.quote(word)}" if key else "model=svm" if "model" in cfg else ""
-    example = f", such as {known}" * bool(known)
-    return key, f"{word!r} is not a setting; expected key=value{example}."
+    setting = f"{key}={shlex.quote(value)}" if key else "model=svm" if "model" in cfg else ""
+    example = f", such as {setting}" * bool(setting)
+    return key, f"{value!r} is not a setting; expected key=value{example}."
 
 
 def _rank(word: str) -> int:

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
+from sentiment.config.conf_folder import CONF
 from sentiment.config.kinds import describe, list_hints
-from sentiment.config.places import CONF
 from sentiment.config.schemas import COMMANDS, TARGETS, EstimatorSettings, WorkerSettings, is_nested
 
 _COMMENT = re.compile(r"\s*#\s*(.+)")
@@ -77,14 +77,16 @@ def read_settings(path: Path) -> list[Setting]:
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     if not isinstance(root, yaml.MappingNode):
         return []
-    found = {setting.key: setting for setting in _read_included(path, root)}
-    inherited = {setting.target for setting in found.values() if "." not in setting.key}
+    settings = {setting.key: setting for setting in _read_included(path, root)}
+    inherited = {setting.target for setting in settings.values() if "." not in setting.key}
     for setting in _read_mapping(text.splitlines(), root, ""):
-        comment = setting.comment or (found[setting.key].comment if setting.key in found else "")
-        found[setting.key] = replace(setting, comment=comment)
+        comment = setting.comment or (
+            settings[setting.key].comment if setting.key in settings else ""
+        )
+        settings[setting.key] = replace(setting, comment=comment)
     targets = [value.value for key, value in root.value if key.value == "_target_"]
     target = next(iter(targets or inherited - {""}), "")
-    return [replace(s, target=target if "." not in s.key else s.target) for s in found.values()]
+    return [replace(s, target=target if "." not in s.key else s.target) for s in settings.values()]
 
 
 def find_meaning(setting: Setting, path: Path) -> str:
@@ -128,7 +130,7 @@ def list_comments(folder: Path) -> dict[tuple[str, str], str]:
 
     Files that are not valid YAML are left out: the command that composes them reports them.
     """
-    found: dict[tuple[str, str], str] = {}
+    comments: dict[tuple[str, str], str] = {}
     for path in sorted(folder.glob("*.yaml")):
         try:
             settings = read_settings(path)
@@ -137,8 +139,8 @@ def list_comments(folder: Path) -> dict[tuple[str, str], str]:
         for setting in settings:
             if setting.comment:
                 for target in (setting.target, ""):
-                    found.setdefault((target, setting.name), setting.comment)
-    return found
+                    comments.setdefault((target, setting.name), setting.comment)
+    return comments
 
 
 def _read_included(path: Path, root: yaml.MappingNode) -> Iterator[Setting]:

@@ -1,9 +1,9 @@
 """Check of features and models by scikit-learn's constraints on their parameters.
 
 The constraints and their texts are private in scikit-learn (``_parameter_constraints`` and
-``sklearn.utils._param_validation``). They are used nevertheless: own estimators have to declare
-theirs in this way, scikit-learn is pinned to a minor release, and a copy of several hundred ranges
-would silently become wrong with the next release.
+``sklearn.utils._param_validation``). They are used nevertheless: the estimators of this project
+have to declare theirs in this way, scikit-learn is pinned to a minor release, and a copy of several
+hundred ranges would silently become wrong with the next release.
 """
 
 import math
@@ -34,7 +34,7 @@ from sentiment.config.targets import (
     list_required,
     locate,
 )
-from sentiment.errors import OwnCodeError, join_words, read_reason, suggest
+from sentiment.errors import UserCodeError, join_words, read_reason, suggest
 
 # Seeds, which may be up to 2**32 - 1.
 _SEEDS = {"random_state"}
@@ -43,14 +43,14 @@ _HOLDERS = ("steps", "estimators", "transformer_list", "transformers")
 
 
 class Reader(Protocol):
-    """Reader of settings that notes those that cannot be read."""
+    """Reader of settings that notes the settings without a value."""
 
     def read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
         """Return a setting and its value, or nothing."""
 
 
 def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str]:
-    """Yield the problems of the object that `node` describes, and of those inside it."""
+    """Yield the problems of the object that `node` describes, and of the objects inside it."""
     if "_target_" not in node:
         yield f"{path} describes no object; choose one with {path.partition('.')[0]}=<name>."
         return
@@ -60,14 +60,14 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
             yield f"{path}._target_ is {name!r}, which is not allowed. {describe_allowed(name)}"
             return
         parameters, required = list_parameters(name), list_required(name)
-    except OwnCodeError as error:
+    except UserCodeError as error:
         yield f"{path}._target_ is {name!r}: {error}"
         return
     except (ImportError, AttributeError, OSError) as error:  # OSError: a library that it loads
         yield f"{path}._target_ is {name!r}, but {_describe_absence(name, error)}"
         return
     short = name.rpartition(".")[2]
-    known = list_constraints(name)
+    constraints = list_constraints(name)
     keys = [str(key) for key in node if key not in HYDRA_KEYS]
     unknown = [] if parameters is None else [key for key in keys if key not in parameters]
     if parameters is not None and unknown:
@@ -77,8 +77,8 @@ def check_estimator(node: DictConfig, path: str, reader: Reader) -> Iterator[str
             yield from _check_inner(node, key, f"{path}.{key}", reader)
         else:
             for value in reader.read(node, key, path).values():
-                yield from _check_parameter(node, key, value, f"{path}.{key}", known.get(key))
-                if key in GRIDS and key in known:
+                yield from _check_parameter(node, key, value, f"{path}.{key}", constraints.get(key))
+                if key in GRIDS and key in constraints:
                     yield from _check_grid(node, value, f"{path}.{key}")
     for key in required if not {"_args_", "_partial_"} & {*node} else ():
         if key not in [*node]:
@@ -91,7 +91,7 @@ def _describe_unknown(unknown: list[str], path: str, short: str, parameters: lis
     kind = "is not a parameter" if len(names) == 1 else "are not parameters"
     near = suggest(unknown[0], parameters) if len(unknown) == 1 else ""
     # Without a similar name, they probably belong to the class of the config file.
-    them, drop = "it" if len(names) == 1 else "them", " ".join(f"~{one}" for one in names)
+    them, drop = "it" if len(names) == 1 else "them", " ".join(f"~{name}" for name in names)
     remedy = near or f" Leave {them} out; if a config file has {them}, type {drop}."
     known = ", ".join(parameters) or "none"
     return f"{join_words(names)} {kind} of {short}.{remedy} Known: {known}."
@@ -126,8 +126,8 @@ def _check_inner(parent: Any, key: Any, path: str, reader: Reader) -> Iterator[s
         for name in node:
             yield from _check_inner(node, name, f"{path}.{name!s}", reader)
     elif isinstance(node, ListConfig) and not node._is_none():
-        for place in range(len(node)):
-            yield from _check_inner(node, place, f"{path}.{place}", reader)
+        for index in range(len(node)):
+            yield from _check_inner(node, index, f"{path}.{index}", reader)
     elif isinstance(parent, DictConfig):
         for value in reader.read(parent, key, path.removesuffix(f".{key!s}")).values():
             if value not in ("drop", "passthrough"):
@@ -138,14 +138,14 @@ def _check_parameter(
     node: DictConfig, key: str, value: Any, path: str, constraints: list[Any] | None
 ) -> Iterator[str]:
     """Yield the problem of one value, or convert it in `node` if it only has another type."""
-    own = list_hints(EstimatorSettings).get(key)
-    converted = value if own is None else convert(own, value)
+    hint = list_hints(EstimatorSettings).get(key)
+    converted = value if hint is None else convert(hint, value)
     if converted is WRONG:
-        yield describe_problem(own, value, path)
+        yield describe_problem(hint, value, path)
         return
     if constraints is not None:
         expected = find_expected(constraints, prepare_value(constraints, converted))
-    elif own is None:
+    elif hint is None:
         expected, converted = _read_hinted(locate(str(node["_target_"])), key, value)
     else:
         expected = ""
@@ -161,8 +161,8 @@ def _check_parameter(
 def _check_grid(node: DictConfig, grid: Any, path: str) -> Iterator[str]:
     """Yield the problems of candidates for parameters of the estimator in `node`."""
     if isinstance(grid, list):
-        for place, one in enumerate(grid):
-            yield from _check_grid(node, one, f"{path}.{place}")
+        for index, item in enumerate(grid):
+            yield from _check_grid(node, item, f"{path}.{index}")
         return
     if not isinstance(grid, dict):
         yield f"{path} is {show(grid)}; expected lists of values, by the names of parameters."
@@ -222,9 +222,11 @@ def _list_parts(node: DictConfig) -> dict[str, Any]:
 
 
 def _read_hinted(target: Any, key: str, value: Any) -> tuple[str, Any]:
-    """Return what a type hint expects, "" if `value` fits or there is no hint, and the value.
+    """Return the value that a type hint expects, for messages, and the converted `value`.
 
-    A number where a text is expected becomes one, as it does in settings of this project.
+    The message is "" if `value` fits or there is no hint.
+
+    A number is converted to a string where a string is expected, as in settings of this project.
     """
     try:
         hint = get_type_hints(
@@ -246,37 +248,37 @@ def _read_hinted(target: Any, key: str, value: Any) -> tuple[str, Any]:
 def find_expected(constraints: list[Any], value: Any) -> str:
     """Return the expected values by scikit-learn's `constraints`; "" if `value` satisfies one.
 
-    Values that they accept from Python code but that are mistakes in a config are refused: a truth
-    value for a number, a mapping for an array, a list for an iterable of splits, and infinity where
-    their text excludes it.
+    Some values that the constraints accept from Python code are mistakes in a config and refused: a
+    truth value for a number, a mapping for an array, a list for an iterable of splits, and infinity
+    where the text of a constraint excludes it.
     """
     from sklearn.utils._param_validation import Interval, make_constraint
 
-    made = [make_constraint(one) for one in constraints]
-    words = {one for one in constraints if isinstance(one, str)}
+    checks = [make_constraint(one) for one in constraints]
+    keywords = {one for one in constraints if isinstance(one, str)}
     match value:
         case {"_target_": str()}:  # a function, by its name
             fits = True
         case list() | tuple() | dict():
-            is_array = "array-like" in words and convert(list[float], value) is not WRONG
+            is_array = "array-like" in keywords and convert(list[float], value) is not WRONG
             fits = is_array or type(value) in constraints
         case bool():
-            fits = bool(words & {"boolean", "verbose"}) or bool in constraints
+            fits = bool(keywords & {"boolean", "verbose"}) or bool in constraints
         case float() if math.isnan(value):
             fits = False
         case float() if math.isinf(value):
             fits = any(
                 isinstance(one, Interval) and one.closed in ("right", "both") and value in one
-                for one in made
+                for one in checks
             )
         case _:
-            fits = any(one.is_satisfied_by(value) for one in made)
+            fits = any(one.is_satisfied_by(value) for one in checks)
     if fits:
         return ""
-    visible = [one for one in made if not one.hidden]
-    # Their own text lists options in an order that varies between processes.
-    names = sorted(str(name) for one in visible for name in getattr(one, "options", ()))
-    shown = [str(one) for one in visible if not hasattr(one, "options")]
-    shown += [f"one of {', '.join(names)}"] if len(names) > 1 else names
-    text = " or ".join(shown).replace("a callable", "the dotted name of a function")
+    visible_checks = [one for one in checks if not one.hidden]
+    # The texts of constraints list options in an order that varies between processes.
+    names = sorted(str(name) for one in visible_checks for name in getattr(one, "options", ()))
+    descriptions = [str(one) for one in visible_checks if not hasattr(one, "options")]
+    descriptions += [f"one of {', '.join(names)}"] if len(names) > 1 else names
+    text = " or ".join(descriptions).replace("a callable", "the dotted name of a function")
     return text.replace("None", "null")

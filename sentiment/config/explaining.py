@@ -17,9 +17,9 @@ from hydra.errors import (
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from sentiment.config.checking import find_own_error
+from sentiment.config.checking import find_wrapped_error
 from sentiment.config.overrides import find_key, split_override
-from sentiment.config.project import find_own_failure, list_conf
+from sentiment.config.project import find_user_code_error, list_conf
 from sentiment.config.targets import describe_allowed, is_allowed, list_parameters
 from sentiment.errors import ConfigError, SentimentError, read_reason, suggest
 from sentiment.redaction import redact
@@ -31,12 +31,12 @@ _EVALUATED = re.compile(r"Error while evaluating ('.*': .*)")
 _SWEEP = re.compile(r"(?:Sweep parameters|Ambiguous value for argument) ('.*?')(?: requires|\n|$)")
 _ALREADY = re.compile(r"An item is already at '(.*?)'.*?\n.*?prefix: '(.*?)'\n", re.DOTALL)
 _ABSENT = re.compile(r"Could not delete from config\. '(.*?)' does not exist")
-# Hydra's options, which may be cut short.
+# Hydra's options, which may be abbreviated.
 _OPTIONS = {
     "cfg", "config-dir", "config-name", "config-path", "experimental-rerun", "help", "hydra-help",
     "info", "multirun", "package", "resolve", "run", "shell-completion", "version",
 }  # fmt: skip
-# Those of them that exclude one another.
+# Options that exclude one another.
 _ACTIONS = ("run", "multirun", "cfg", "info", "shell_completion")
 _NO_GROUP = re.compile(r"Could not override '([\w/@]+)'\.\s+No match in the defaults list")
 _OVERRIDE = re.compile(r"Could not override '([^']+)'")
@@ -45,15 +45,15 @@ _COMPOSING = "hydra/_internal/config_loader_impl.py"
 _NO_PLUGIN = re.compile(r"Unknown plugin class : '([^']+)'")
 
 
-def explain_error(error: BaseException, word: str = "") -> SentimentError | None:
+def explain_error(error: BaseException, override: str = "") -> SentimentError | None:
     """Return the user's mistake behind `error`, or None if it is not one.
 
     Parameters
     ----------
     error : BaseException
         An error of this project, of Hydra or of OmegaConf.
-    word : str
-        The override that Hydra refused, if that is known.
+    override : str
+        The override that Hydra refused, if it is known.
     """
     if isinstance(error, SentimentError):
         return error
@@ -62,13 +62,13 @@ def explain_error(error: BaseException, word: str = "") -> SentimentError | None
     if isinstance(error, OverrideParseException):
         return _explain_syntax(error)
     if isinstance(error, ValueError) and "Config group override" in str(error):
-        return _explain_group(word)
-    refused = _explain_file(error) or _explain_refusal(error)
-    if refused is not None:
-        return refused
+        return _explain_group(override)
+    explained = _explain_file(error) or _explain_refusal(error)
+    if explained is not None:
+        return explained
     if isinstance(error, CompactHydraException | OmegaConfBaseException):
-        return find_own_error(error) or _explain_composition(error)
-    return find_own_failure(error) or _explain_construction(error)
+        return find_wrapped_error(error) or _explain_composition(error)
+    return find_user_code_error(error) or _explain_construction(error)
 
 
 def _explain_file(error: BaseException) -> ConfigError | None:
@@ -103,19 +103,19 @@ def _explain_refusal(error: BaseException) -> ConfigError | None:
     Hydra raises it from callbacks, logging, launchers and sweepers, also as the cause of another
     error.
     """
-    seen: list[BaseException] = []
+    causes: list[BaseException] = []
     cause: BaseException | None = error
-    while cause is not None and cause not in seen:
-        seen.append(cause)
+    while cause is not None and cause not in causes:
+        causes.append(cause)
         text = str(cause)
         if isinstance(cause, InstantiationException) and (target := _REFUSED.match(text)):
-            place = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
-            return _describe_refusal(place[1] if place else "the config", target[1])
+            key = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
+            return _describe_refusal(key[1] if key else "the config", target[1])
         if isinstance(cause, InstantiationException) and (target := _NOT_FOUND.match(text)):
-            place = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
+            key = re.search(r"^\s*full_key: (\S+)", text, re.MULTILINE)
             return ConfigError(
                 [
-                    f"{place[1] if place else 'the config'} names {target[1]!r}, which cannot be "
+                    f"{key[1] if key else 'the config'} names {target[1]!r}, which cannot be "
                     "imported. Check its name, and that its package is installed or in the working "
                     "folder."
                 ]
@@ -128,31 +128,31 @@ def _explain_refusal(error: BaseException) -> ConfigError | None:
 
 def _explain_construction(error: BaseException) -> ConfigError | None:
     """Return the error for a callback, or another object of Hydra's, that cannot be constructed."""
-    place = re.search(r"full_key: (hydra\.\S+)", "\n".join(getattr(error, "__notes__", ())))
-    if place is None and not isinstance(error, InstantiationException):
+    match = re.search(r"full_key: (hydra\.\S+)", "\n".join(getattr(error, "__notes__", ())))
+    if match is None and not isinstance(error, InstantiationException):
         return None
-    # Of all that Hydra constructs, a callback alone may be something else than an object by name.
-    where = place[1] if place else "hydra.callbacks"
-    return ConfigError([f"{where}: {read_reason(error).rstrip('.')}."])
+    # Without a key it is a callback: only these may be something other than a named object.
+    key = match[1] if match else "hydra.callbacks"
+    return ConfigError([f"{key}: {read_reason(error).rstrip('.')}."])
 
 
-def _describe_refusal(where: str, target: str) -> ConfigError:
+def _describe_refusal(key: str, target: str) -> ConfigError:
     return ConfigError(
         [
-            f"{where} names {target!r}, which a config cannot call. {describe_allowed(target)} "
+            f"{key} names {target!r}, which a config cannot call. {describe_allowed(target)} "
             "Hydra's own settings may name its plugins and log handlers, too."
         ]
     )
 
 
 def describe_error(error: BaseException) -> str:
-    """Return the message of a user's mistake, else class and message of `error`."""
+    """Return the message for a user's mistake; for another `error`, its class and message."""
     mistake = explain_error(error)
     return str(mistake) if mistake is not None else redact(f"{type(error).__name__}: {error}")
 
 
-def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
-    group, _, name = wanted.rpartition("/")
+def _explain_choice(choice: str, options: list[str]) -> ConfigError:
+    group, _, name = choice.rpartition("/")
     if not group:
         return ConfigError(
             [f"there is no config {name!r}. Each script has its own: leave out -cn."]
@@ -166,7 +166,7 @@ def _explain_choice(wanted: str, options: list[str]) -> ConfigError:
     )
 
 
-def check_options(words: Sequence[str]) -> None:
+def check_options(arguments: Sequence[str]) -> None:
     """Raise if Hydra would refuse options, or a setting is written like one.
 
     The messages of argparse are too long.
@@ -176,12 +176,12 @@ def check_options(words: Sequence[str]) -> None:
     ConfigError
         Shows how to write a setting.
     """
-    for place, word in enumerate(words):
-        parts = split_override(word.removeprefix("--"))
-        name, value = parts.key, parts.value
-        if not word.startswith("--") or any(one.startswith(name) for one in _OPTIONS):
+    for index, argument in enumerate(arguments):
+        split = split_override(argument.removeprefix("--"))
+        name, value = split.key, split.value
+        if not argument.startswith("--") or any(option.startswith(name) for option in _OPTIONS):
             continue
-        following = words[place + 1] if place + 1 < len(words) else ""
+        following = arguments[index + 1] if index + 1 < len(arguments) else ""
         if not value and "=" not in following:
             value = following
         example = f"{name}={shlex.quote(value)}" if value else f"{name}=<value>"
@@ -190,7 +190,7 @@ def check_options(words: Sequence[str]) -> None:
         )
     parser = get_args_parser()
     parser.error = _refuse_options  # type: ignore[method-assign]
-    options = vars(parser.parse_intermixed_args(words))
+    options = vars(parser.parse_intermixed_args(arguments))
     if sum(bool(options[name]) for name in _ACTIONS) > 1:
         _refuse_options(f"only one of {', '.join(_ACTIONS)} can be given")
 
@@ -205,15 +205,15 @@ def list_choices(group: str) -> list[str]:
     return sorted({path.stem for path in files})
 
 
-def _explain_group(word: str) -> ConfigError:
+def _explain_group(override: str) -> ConfigError:
     """Return the error for a group whose value is not a name."""
-    group = find_key(word)
+    group = find_key(override)
     if not group:
         return ConfigError(
-            [f"{word!r} does not name a file of a group; expected a name, such as model=svm."]
+            [f"{override!r} does not name a file of a group; expected a name, such as model=svm."]
         )
     options = ", ".join(list_choices(group))
-    return ConfigError([f"{word}: expected the name of a file, one of {options}."])
+    return ConfigError([f"{override}: expected the name of a file, one of {options}."])
 
 
 def _explain_syntax(error: OverrideParseException) -> ConfigError:
@@ -245,9 +245,9 @@ def _explain_composition(error: Exception) -> ConfigError:
                 "typed as [a,b], and a text with a comma in quotes, \"key='a,b'\"."
             ]
         )
-    if there := _ALREADY.search(text):
+    if existing := _ALREADY.search(text):
         return ConfigError(
-            [f"{there[1]} has a value already; change it without a plus: {there[2]}"]
+            [f"{existing[1]} has a value already; change it without a plus: {existing[2]}"]
         )
     if absent := _ABSENT.search(text):
         return ConfigError([f"there is no setting {absent[1]!r} to delete."])
@@ -269,12 +269,12 @@ def _explain_composition(error: Exception) -> ConfigError:
 
 
 def _explain_key(cause: OmegaConfBaseException, typed: str) -> ConfigError:
-    """Return the error for a missing key of the override `typed`, with the keys that are there."""
+    """Return the error for a missing key of the override `typed`, with the existing keys."""
     path, name = str(cause.full_key), str(cause.key)
     parent = cause.parent_node
     if not isinstance(parent, DictConfig) or parent._is_none():
         return ConfigError([f"there is no setting {path!r}."])
-    known = [str(key) for key in parent if not str(key).startswith("_") and key != "hydra"]
+    keys = [str(key) for key in parent if not str(key).startswith("_") and key != "hydra"]
     target = str(parent.get("_target_", ""))
     if is_allowed(target) and name in (list_parameters(target) or []):
         return ConfigError(
@@ -283,21 +283,21 @@ def _explain_key(cause: OmegaConfBaseException, typed: str) -> ConfigError:
                 f"not set; add it with a plus: +{path}=<value>."
             ]
         )
-    before = path.removesuffix(name)
-    if not before and "features" in known:
-        known.append("experiment")  # a group of files that is not a setting itself
-    near = suggest(name, known).replace("'", f"'{before}", 1)
+    prefix = path.removesuffix(name)
+    if not prefix and "features" in keys:
+        keys.append("experiment")  # a group of files that is not a setting itself
+    suggestion = suggest(name, keys).replace("'", f"'{prefix}", 1)
     if same := _find_settings(parent._get_root(), (typed or path).rpartition(".")[2]):
-        near = f" Did you mean {' or '.join(map(repr, same))}?"
-    return ConfigError([f"there is no setting {path!r}.{near} Known: {', '.join(known)}."])
+        suggestion = f" Did you mean {' or '.join(map(repr, same))}?"
+    return ConfigError([f"there is no setting {path!r}.{suggestion} Known: {', '.join(keys)}."])
 
 
 def _find_settings(node: Any, name: str, prefix: str = "") -> list[str]:
     """Return the dotted keys of all settings below `node` that are called `name`."""
     if not isinstance(node, DictConfig) or node._is_none():
         return []
-    found = []
+    keys = []
     for key in [str(key) for key in node if key != "hydra"]:
-        found += [f"{prefix}{key}"] * (key == name)
-        found += _find_settings(node._get_node(key), name, f"{prefix}{key}.")
-    return found
+        keys += [f"{prefix}{key}"] * (key == name)
+        keys += _find_settings(node._get_node(key), name, f"{prefix}{key}.")
+    return keys

@@ -8,13 +8,13 @@ import yaml
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from sentiment.config.conf_folder import CONF
 from sentiment.config.described import find_meaning, read_settings
-from sentiment.config.places import CONF
 from sentiment.config.project import list_conf
 
 # Folders under conf/ with files for other files to include.
 _INTERNAL = {"common", "hydra"}
-# PyYAML ends a document that is one value with this line.
+# The line with which PyYAML ends a document that is a single value.
 _END = "...\n"
 # Column of the comments, unless a value is longer.
 _COLUMN = 44

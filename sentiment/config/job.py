@@ -18,9 +18,9 @@ from sentiment.redaction import learn_secrets, redact
 
 # Groups whose choices are the parameters `model` and `features` of a run.
 CHOICES = ("model", "features")
-# Overrides on how and where a job runs, and the length of a name that the others get.
+# Overrides on how and where a job runs, which its name leaves out.
 _UNNAMED = ("outputs", "tracking", "memory", "trusted", "deploy", "optimize", "hydra")
-_NAME = 80
+_MAX_NAME_LENGTH = 80
 # Settings of sweeps, which do nothing in a single run.
 _OF_SWEEPS = (
     "search", "hydra.sweep", "hydra.sweeper", "hydra/sweeper", "hydra.launcher", "hydra/launcher",
@@ -44,7 +44,7 @@ class Job:
     number : int, optional
         Its number in that sweep.
     parent : str, optional
-        The tracked run that its own belongs to.
+        The parent of its tracked run.
     """
 
     folder: Path
@@ -56,34 +56,40 @@ class Job:
 
     def __post_init__(self) -> None:
         learn_secrets(self.overrides)
-        object.__setattr__(self, "overrides", [redact(word) for word in self.overrides])
+        object.__setattr__(self, "overrides", [redact(override) for override in self.overrides])
 
     def describe(self) -> str:
         """Return the choices and settings that distinguish one job from another."""
         model, features = (self.choices.get(group, group) for group in CHOICES)
-        settings = [word for word in self.words if not split_override(word).is_within(*_UNNAMED)]
-        settings = [word for word in settings if find_key(word) not in CHOICES]
-        named = f", {fit_settings(settings, _NAME)}" if settings else ""
-        return f"{model} on {features}{named}"
+        settings = [
+            override
+            for override in self.standalone_overrides
+            if not split_override(override).is_within(*_UNNAMED)
+        ]
+        settings = [override for override in settings if find_key(override) not in CHOICES]
+        suffix = f", {fit_settings(settings, _MAX_NAME_LENGTH)}" if settings else ""
+        return f"{model} on {features}{suffix}"
 
     @property
-    def words(self) -> list[str]:
+    def standalone_overrides(self) -> list[str]:
         """The overrides of a command that runs the job on its own."""
-        words = [word for word in self.overrides if not is_within(word, "search")]
-        if len(words) < len(self.overrides):
+        overrides = [override for override in self.overrides if not is_within(override, "search")]
+        if len(overrides) < len(self.overrides):
             # A search may choose the config files.
-            typed = set(map(find_key, words))
-            chosen = [group for group in CHOICES if group in self.choices and group not in typed]
-            words = [*(f"{group}={self.choices[group]}" for group in chosen), *words]
-        return words
+            typed_keys = set(map(find_key, overrides))
+            groups = [
+                group for group in CHOICES if group in self.choices and group not in typed_keys
+            ]
+            overrides = [*(f"{group}={self.choices[group]}" for group in groups), *overrides]
+        return overrides
 
     def write_command(self, script: str = "train") -> str:
         """Return the command that runs the job on its own."""
-        return write_command(script, self.words)
+        return write_command(script, self.standalone_overrides)
 
     def describe_origin(self) -> dict[str, str]:
         """Return the tags with the command line of the run."""
-        return describe_origin("train", self.words)
+        return describe_origin("train", self.standalone_overrides)
 
 
 def check_no_sweep(typed: Sequence[str]) -> None:
@@ -94,28 +100,28 @@ def check_no_sweep(typed: Sequence[str]) -> None:
     ConfigError
         There are such settings; shows the command of the sweep.
     """
-    found = [word for word in typed if is_within(word, *_OF_SWEEPS)]
-    if found:
+    sweep_overrides = [override for override in typed if is_within(override, *_OF_SWEEPS)]
+    if sweep_overrides:
         command = suggest_command("train", "-m", *map(redact, typed))
-        kind = "search" if is_within(found[0], "search") else "sweep"
-        key = split_override(found[0]).key
+        kind = "search" if is_within(sweep_overrides[0], "search") else "sweep"
+        key = split_override(sweep_overrides[0]).key
         raise ConfigError(
             [
-                f"{redact(found[0])!r} is for a {kind}, which takes -m: {command}\n"
+                f"{redact(sweep_overrides[0])!r} is for a {kind}, which takes -m: {command}\n"
                 f"Without a {kind}, leave out what begins with {key.rpartition('.')[0] or key}."
             ]
         )
 
 
-def list_typed(words: Any) -> list[str]:
-    """Return the overrides that Hydra got, with the names of environment variables in them.
+def list_typed(overrides: Any) -> list[str]:
+    """Return the overrides as Hydra received them, without resolving environment variables.
 
     Parameters
     ----------
-    words : list of str
+    overrides : list of str
         ``hydra.overrides.task`` or ``hydra.overrides.hydra``.
     """
-    return list(map(str, cast("list[str]", OmegaConf.to_container(words, resolve=False))))
+    return list(map(str, cast("list[str]", OmegaConf.to_container(overrides, resolve=False))))
 
 
 def list_chosen(choices: Mapping[Any, Any]) -> dict[str, str]:
@@ -143,7 +149,7 @@ def current_job() -> Job:
 
 
 def _read_number(hydra: HydraConf) -> int:
-    # The launchers count from the first job of a batch, while a resumed sweep may
-    # have gaps; so a sweep names the folders.
+    # Launchers count from the first job of a batch, but a resumed sweep may have gaps, so the sweep
+    # names the folders.
     folder = str(hydra.sweep.subdir)
     return int(folder) if folder.isdecimal() else int(hydra.job.num)

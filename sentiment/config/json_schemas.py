@@ -20,9 +20,9 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from sentiment.config.arguments import list_constraints
+from sentiment.config.conf_folder import CONF
 from sentiment.config.described import list_comments, read_settings
 from sentiment.config.kinds import describe, list_hints
-from sentiment.config.places import CONF
 from sentiment.config.project import is_trusted, list_conf, list_trusted
 from sentiment.config.schemas import (
     COMMANDS,
@@ -35,12 +35,12 @@ from sentiment.config.schemas import (
 from sentiment.config.targets import EXTRAS, is_allowed, list_parameters, locate
 
 FOLDER = Path("schemas")
-# Which files each schema is for, as the setting yaml.schemas of editors has it.
+# The files that each schema applies to, in the form of the editors' setting yaml.schemas.
 PATTERNS: dict[str, list[str]] = {
     **{name: [f"conf/{name}.yaml"] for name in COMMANDS},
     **{name: [f"conf/{name}/*.yaml"] for name in ("features", "model", "deploy", "tracking")},
     "data": ["conf/data/*.yaml", "conf/common/dataset.yaml", "conf/common/table.yaml"],
-    # Written at the top, these may set whatever `train` has.
+    # These files are merged at the top level, so they may have any setting of `train`.
     "experiment": ["conf/experiment/*.yaml", "conf/search/*.yaml", "conf/common/recipe/*/*.yaml"],
     "sweep": ["conf/common/sweep.yaml", "conf/common/search.yaml"],
     "shared": ["conf/common/command.yaml"],
@@ -53,9 +53,9 @@ log = logging.getLogger(__name__)
 
 Schema = dict[str, Any]
 _DRAFT = "http://json-schema.org/draft-07/schema#"
-# A reference to another setting, or a value that is to be given.
+# A reference to another setting, or a required value.
 _REFERENCE: Schema = {"type": "string", "pattern": r"\$\{|^\?\?\?$"}
-# What any file may hold beside its settings.
+# Keys that any file may have beside its settings.
 _HYDRA: Schema = {
     "defaults": {"type": "array", "description": "Files that this one is composed of."},
     "hydra": {"type": "object", "description": "Settings of Hydra itself."},
@@ -125,9 +125,9 @@ def _make_body(name: str) -> Schema:
         case "shared":
             return _close({})
         case "space":
+            keys = {"pattern": r"^(features|model)\."}
             ranges = {"type": ["string", "number", "array"], "description": "A range of Hydra's."}
-            named = {"pattern": r"^(features|model)\."}
-            return {"type": "object", "propertyNames": named, "additionalProperties": ranges}
+            return {"type": "object", "propertyNames": keys, "additionalProperties": ranges}
         case "launcher":
             comments = _name_comments(CONF / "hydra" / "launcher")
             properties = _make_settings(WorkerSettings, comments)
@@ -149,12 +149,14 @@ def _make_settings(schema: type, comments: dict[str, str], prefix: str = "") -> 
         if hint is Group:
             properties[name] = {"$ref": f"#/definitions/{name}"}
         elif is_nested(hint):
-            below = comments if name != "search" else _name_comments(CONF / "common") | comments
-            nested = _make_settings(hint, below, f"{prefix}{name}.")
+            nested_comments = (
+                comments if name != "search" else _name_comments(CONF / "common") | comments
+            )
+            nested = _make_settings(hint, nested_comments, f"{prefix}{name}.")
             properties[name] = _close(nested, hydra=False)
         else:
-            known = comments.get(f"{prefix}{name}") or comments.get(name, "")
-            properties[name] = _describe(_convert(hint), known or describe(hint))
+            comment = comments.get(f"{prefix}{name}") or comments.get(name, "")
+            properties[name] = _describe(_convert(hint), comment or describe(hint))
     return properties
 
 
@@ -162,16 +164,18 @@ def _make_settings(schema: type, comments: dict[str, str], prefix: str = "") -> 
 def _make_group(group: str) -> Schema:
     """Return the schema of the files of a group, by the class that ``_target_`` names."""
     by_target = {target: _make_target(group, target) for target in _list_targets(group)}
-    names = dict.fromkeys(name for one in by_target.values() for name in one)
-    # Files without a target have that of a file that they are composed of.
-    whole = {
-        name: _join_described([one[name] for one in by_target.values() if name in one])
+    names = dict.fromkeys(name for properties in by_target.values() for name in properties)
+    # Files without a target inherit it from a file that they include.
+    merged = {
+        name: _join_described(
+            [properties[name] for properties in by_target.values() if name in properties]
+        )
         for name in names
     }
     target = _join([{"type": "string", "enum": [*by_target]}, *map(_match, list_trusted())])
-    closed = {
-        name: _close({"_target_": target} | one, more=_takes_more(name))
-        for name, one in by_target.items()
+    schemas = {
+        name: _close({"_target_": target} | properties, allow_others=_takes_more(name))
+        for name, properties in by_target.items()
     }
     return {
         "type": "object",
@@ -179,18 +183,18 @@ def _make_group(group: str) -> Schema:
         "if": {"required": ["_target_"]},
         "then": {
             "allOf": [
-                {"if": {"properties": {"_target_": {"const": name}}}, "then": one}
-                for name, one in closed.items()
+                {"if": {"properties": {"_target_": {"const": name}}}, "then": schema}
+                for name, schema in schemas.items()
             ]
         },
-        "else": _close(whole),
+        "else": _close(merged),
     }
 
 
 def _match(pattern: str) -> Schema:
     """Return the schema of the names that a trusted `pattern` matches."""
-    more = r"\w+(\.\w+)*" if pattern.endswith(".*") else ""
-    return {"type": "string", "pattern": f"^{re.escape(pattern.removesuffix('*'))}{more}$"}
+    suffix = r"\w+(\.\w+)*" if pattern.endswith(".*") else ""
+    return {"type": "string", "pattern": f"^{re.escape(pattern.removesuffix('*'))}{suffix}$"}
 
 
 def _make_target(group: str, target: str) -> Schema:
@@ -212,17 +216,17 @@ def _takes_more(target: str) -> bool:
 
 def _make_parameter(group: str, target: str, name: str) -> Schema:
     """Return the schema of a parameter of an estimator."""
-    if name in (own := list_hints(EstimatorSettings)):
-        return _convert(own[name])
-    found = locate(target)
+    if name in (hints := list_hints(EstimatorSettings)):
+        return _convert(hints[name])
+    target_object = locate(target)
     constraints = list_constraints(target).get(name)
     if constraints is not None:
-        read = [_read_constraint(one, group) for one in constraints]
+        schemas = [_read_constraint(constraint, group) for constraint in constraints]
         if list in constraints:  # of names and objects, such as the steps of a pipeline
             part = {"anyOf": [{"$ref": f"#/definitions/{group}"}, {"enum": _PLACEHOLDERS}]}
-            read.append({"type": "object", "additionalProperties": part})
-        return _join([*read, _REFERENCE])
-    hint = get_type_hints(found).get(name) if not isinstance(found, type) else None
+            schemas.append({"type": "object", "additionalProperties": part})
+        return _join([*schemas, _REFERENCE])
+    hint = get_type_hints(target_object).get(name) if not isinstance(target_object, type) else None
     if get_origin(hint) is dict and get_args(hint)[1] not in _PLAIN:
         return {"type": "object", "additionalProperties": {"$ref": f"#/definitions/{group}"}}
     return _convert(hint) if hint is not None else {}
@@ -241,7 +245,7 @@ def _read_constraint(constraint: Any, group: str) -> Schema:
             return {"enum": sorted(map(str, constraint.options))}
         case HasMethods():  # a selection of features may have a model in it
             groups = dict.fromkeys([group, "model"])
-            return _join({"$ref": f"#/definitions/{one}"} for one in groups)
+            return _join({"$ref": f"#/definitions/{name}"} for name in groups)
         case _ if constraint is callable:
             return {"type": "string", "pattern": r"^\w+(\.\w+)+$"}
         case "boolean":
@@ -258,17 +262,17 @@ def _read_constraint(constraint: Any, group: str) -> Schema:
         tuple: {"type": "array"},
         dict: {"type": "object"},
     }
-    return plain.get(constraint, {"not": {}})  # what no file can hold
+    return plain.get(constraint, {"not": {}})  # no file can hold other values
 
 
 def _read_interval(interval: Any) -> Schema:
     schema: Schema = {"type": "integer" if interval.type is Integral else "number"}
-    ends = {
+    limits = {
         "minimum" if interval.closed in ("left", "both") else "exclusiveMinimum": interval.left,
         "maximum" if interval.closed in ("right", "both") else "exclusiveMaximum": interval.right,
     }
     return schema | {
-        name: end for name, end in ends.items() if end is not None and abs(end) < math.inf
+        name: limit for name, limit in limits.items() if limit is not None and abs(limit) < math.inf
     }
 
 
@@ -296,17 +300,17 @@ def _convert_plainly(hint: Any) -> Schema:
 
 
 def _join(schemas: Iterable[Schema]) -> Schema:
-    """Return a schema for what one of `schemas` allows."""
+    """Return a schema that allows the values of any of `schemas`."""
     different: list[Schema] = []
     for schema in schemas:
-        for one in schema.get("anyOf", [schema]):
-            if one not in different:
-                different.append(one)
+        for option in schema.get("anyOf", [schema]):
+            if option not in different:
+                different.append(option)
     return different[0] if len(different) == 1 else {"anyOf": different}
 
 
 def _name_comments(folder: Path, target: str = "") -> dict[str, str]:
-    """Return the comments of a group on settings, by name; those on a target come first."""
+    """Return the comments of a group on settings, by name; comments on `target` take precedence."""
     comments = list_comments(folder)
     general = {name: comment for (of, name), comment in comments.items() if not of}
     return general | {name: comment for (of, name), comment in comments.items() if of == target}
@@ -324,39 +328,39 @@ def _describe(schema: Schema, meaning: str) -> Schema:
     return {**schema, "description": meaning} if meaning else schema
 
 
-def _close(properties: Schema, *, hydra: bool = True, more: bool = False) -> Schema:
-    """Return the schema of an object with these properties, and no others unless `more`."""
+def _close(properties: Schema, *, hydra: bool = True, allow_others: bool = False) -> Schema:
+    """Return the schema of an object with these properties, and no others unless `allow_others`."""
     return {
         "type": "object",
         "properties": {**(_HYDRA if hydra else {}), **properties},
-        "additionalProperties": more,
+        "additionalProperties": allow_others,
     }
 
 
 @cache
 def _list_targets(group: str) -> list[str]:
-    """Return what files of a group may name: what they do name, and scikit-learn's estimators.
+    """Return the targets of a group: those in its files, and scikit-learn's estimators.
 
     Trusted classes that cannot be imported are left out; their parameters are not known.
     """
     files = [path for folder in list_conf() for path in (folder / group).glob("*.yaml")]
     texts = [path.read_text(encoding="utf-8", errors="replace") for path in files]
-    named = {name for text in texts for name in _TARGET.findall(text)}
-    named |= {target for target, schema in TARGETS.items() if schema.group == group}
+    targets = {name for text in texts for name in _TARGET.findall(text)}
+    targets |= {target for target, schema in TARGETS.items() if schema.group == group}
     if group == "tracking":
-        named |= {target for target in TARGETS if target.startswith("sentiment.tracking.")}
+        targets |= {target for target in TARGETS if target.startswith("sentiment.tracking.")}
     if group in ("features", "model"):
         kind = "classifier" if group == "model" else "transformer"
-        named |= _list_estimators(kind) | {"sklearn.pipeline.Pipeline"}
+        targets |= _list_estimators(kind) | {"sklearn.pipeline.Pipeline"}
     missing = tuple(package for package in EXTRAS if find_spec(package) is None)
     return sorted(
         name
-        for name in named
-        if not name.startswith(missing) and (not is_trusted(name) or _is_there(name))
+        for name in targets
+        if not name.startswith(missing) and (not is_trusted(name) or _is_callable(name))
     )
 
 
-def _is_there(name: str) -> bool:
+def _is_callable(name: str) -> bool:
     try:
         return callable(locate(name))
     except (ImportError, AttributeError) as error:
@@ -369,9 +373,9 @@ def _list_estimators(kind: str) -> set[str]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = all_estimators(kind)
+        estimators = all_estimators(kind)
     names = set()
-    for name, estimator in found:
+    for name, estimator in estimators:
         public = estimator.__module__.partition("._")[0]
         names.add(f"{public}.{name}")
     return {name for name in names if name.startswith("sklearn.") and is_allowed(name)}
@@ -379,14 +383,13 @@ def _list_estimators(kind: str) -> set[str]:
 
 def _list_references(schema: Any) -> list[str]:
     """Return the definitions that a schema refers to."""
+    references: list[str] = []
     if isinstance(schema, dict):
-        own = [schema["$ref"]] if isinstance(schema.get("$ref"), str) else []
-        return own + [one for value in schema.values() for one in _list_references(value)]
-    return (
-        [one for value in schema for one in _list_references(value)]
-        if isinstance(schema, list)
-        else []
-    )
+        references = [schema["$ref"]] if isinstance(schema.get("$ref"), str) else []
+        schema = [*schema.values()]
+    for value in schema if isinstance(schema, list) else ():
+        references += _list_references(value)
+    return references
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def describe(hint: Any) -> str:
     if origin is Annotated:
         return str(arguments[-1].describe())
     if origin in (Union, UnionType):
-        described = [describe(one) for one in arguments if one is not NoneType]
+        described = [describe(member) for member in arguments if member is not NoneType]
         null = ", or null" if NoneType in arguments else ""
         return ", or ".join(described) + null
     if origin is list:
@@ -120,7 +120,7 @@ def _list_names(hint: Any) -> tuple[str, ...]:
     if get_origin(hint) is Annotated:
         rules = get_args(hint)[1:]
         return tuple(name for rule in rules for name in (*rule.names, *rule.list_more()))
-    return tuple(name for one in get_args(hint) for name in _list_names(one))
+    return tuple(name for argument in get_args(hint) for name in _list_names(argument))
 
 
 def list_types(hint: Any) -> set[Any]:
@@ -140,9 +140,9 @@ def list_types(hint: Any) -> set[Any]:
 
 def describe_problem(hint: Any, value: Any, path: str) -> str:
     """Return the message for an invalid `value` of the setting `path`."""
-    nearest = _suggest(value, _list_names(hint)) if isinstance(value, str) else ""
-    shown = "***" if _is_secret(hint) and isinstance(value, str) else show(value)
-    return f"{path} is {shown}; expected {describe(hint)}.{nearest}"
+    suggestion = _suggest(value, _list_names(hint)) if isinstance(value, str) else ""
+    displayed = "***" if _is_secret(hint) and isinstance(value, str) else show(value)
+    return f"{path} is {displayed}; expected {describe(hint)}.{suggestion}"
 
 
 def _suggest(value: str, names: Iterable[str]) -> str:
@@ -153,29 +153,29 @@ def _suggest(value: str, names: Iterable[str]) -> str:
 def _is_secret(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
         return any(rule.is_secret for rule in get_args(hint)[1:])
-    return any(_is_secret(one) for one in get_args(hint))
+    return any(_is_secret(argument) for argument in get_args(hint))
 
 
 def show(value: Any) -> str:
     """Return a value for a message, in YAML's form and cut to one line."""
     match value:
         case None:
-            shown = "null"
+            text = "null"
         case bool():
-            shown = str(value).lower()
+            text = str(value).lower()
         case _:
-            shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}... ({len(shown):,} characters)"
+            text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"
 
 
 def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
     if value is None:
         return None if NoneType in members else WRONG
-    members = tuple(one for one in members if one is not NoneType)
+    members = tuple(member for member in members if member is not NoneType)
     # A string of digits fits str and int, so the types that the value has already come first.
-    same = [one for one in members if type(value) in list_types(one)]
-    for one in [*same, *members]:
-        if (converted := convert(one, value)) is not WRONG:
+    same_type = [member for member in members if type(value) in list_types(member)]
+    for member in [*same_type, *members]:
+        if (converted := convert(member, value)) is not WRONG:
             return converted
     return WRONG
 
@@ -183,15 +183,15 @@ def _convert_union(members: tuple[Any, ...], value: Any) -> Any:
 def _convert_list(hint: Any, value: Any) -> Any:
     if not isinstance(value, list | tuple):
         return WRONG
-    converted = [convert(hint, one) for one in value]
-    return WRONG if any(one is WRONG for one in converted) else converted
+    converted = [convert(hint, item) for item in value]
+    return WRONG if any(item is WRONG for item in converted) else converted
 
 
 def _convert_dict(hint: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         return WRONG
-    converted = {_convert_text(key): convert(hint, one) for key, one in value.items()}
-    wrong = any(one is WRONG for pair in converted.items() for one in pair)
+    converted = {_convert_text(key): convert(hint, item) for key, item in value.items()}
+    wrong = any(item is WRONG for pair in converted.items() for item in pair)
     return WRONG if wrong else converted
 
 
@@ -204,8 +204,8 @@ def _convert_text(value: Any) -> Any:
 
 
 def _convert_bool(value: Any) -> Any:
-    known = {"true": True, "false": False}
-    return value if isinstance(value, bool) else known.get(str(value).lower(), WRONG)
+    booleans = {"true": True, "false": False}
+    return value if isinstance(value, bool) else booleans.get(str(value).lower(), WRONG)
 
 
 def _convert_int(value: Any) -> Any:
@@ -214,8 +214,8 @@ def _convert_int(value: Any) -> Any:
             value = int(value)
         except ValueError:
             return WRONG
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and abs(value) < _LARGEST else WRONG
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_int and abs(value) < _LARGEST else WRONG
 
 
 def _convert_float(value: Any) -> Any:

@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config.arguments import prepare_arguments
-from sentiment.config.project import find_own_failure
+from sentiment.config.project import find_user_code_error
 from sentiment.config.targets import list_allowed
 from sentiment.errors import ConfigError
 
@@ -34,35 +34,37 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
             [f"{key} is {described!r}, which describes no object; choose one with {key}=<name>."]
         )
     try:
-        made = instantiate(described | {"_convert_": "all"}, _execution_whitelist_=list_allowed())
-        _check_parameters(made)
+        instance = instantiate(
+            described | {"_convert_": "all"}, _execution_whitelist_=list_allowed()
+        )
+        _check_parameters(instance)
     except ConfigError:
         raise
     except (TypeError, ValueError) as error:
         reason = f"{key}: {' '.join(str(error).split())}"
-        raise find_own_failure(error) or ConfigError([reason]) from error
-    absent = [method for method in methods if not hasattr(made, method)]
-    if absent:
+        raise find_user_code_error(error) or ConfigError([reason]) from error
+    missing = [method for method in methods if not hasattr(instance, method)]
+    if missing:
         raise ConfigError(
             [
-                f"{key} is a {type(made).__name__}, which has no {absent[0]}. "
+                f"{key} is a {type(instance).__name__}, which has no {missing[0]}. "
                 f"Choose another with {key}=<name>."
             ]
         )
-    return made
+    return instance
 
 
-def _check_parameters(made: Any) -> None:
+def _check_parameters(instance: Any) -> None:
     """Let scikit-learn check the parameters of an estimator and of those inside it."""
     try:
-        inner = made.get_params(deep=True).values() if hasattr(made, "get_params") else []
-        _complete_stacks(made)
+        inner = instance.get_params(deep=True).values() if hasattr(instance, "get_params") else []
+        _complete_stacks(instance)
     except (AttributeError, RuntimeError) as error:  # a class that breaks scikit-learn's rules
         raise TypeError(
-            f"{type(made).__name__} is not an estimator of scikit-learn, whose __init__ names all "
-            f"parameters and sets an attribute of the same name for each: {error}"
+            f"{type(instance).__name__} is not an estimator of scikit-learn, whose __init__ names "
+            f"all parameters and sets an attribute of the same name for each: {error}"
         ) from error
-    for estimator in (made, *inner):
+    for estimator in (instance, *inner):
         if hasattr(estimator, "_parameter_constraints") and not isinstance(estimator, type):
             estimator._validate_params()
 
@@ -72,11 +74,11 @@ def _complete_stacks(model: Any) -> None:
 
     Without it, a stack has neither predict nor predict_proba before the fit.
     """
-    parts = [model, *model.get_params().values()] if hasattr(model, "get_params") else []
-    for part in parts:
-        kind = type(part)
+    estimators = [model, *model.get_params().values()] if hasattr(model, "get_params") else []
+    for estimator in estimators:
+        kind = type(estimator)
         is_stack = kind.__module__.startswith("sklearn.") and kind.__name__ == "StackingClassifier"
-        if is_stack and part.final_estimator is None:
+        if is_stack and estimator.final_estimator is None:
             from sklearn.linear_model import LogisticRegression
 
-            part.final_estimator = LogisticRegression()
+            estimator.final_estimator = LogisticRegression()

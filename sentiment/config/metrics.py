@@ -14,10 +14,10 @@ from sentiment.config.project import (
     is_trusted,
     read_project,
 )
-from sentiment.errors import OwnCodeError, ProjectFileError
+from sentiment.errors import ProjectFileError, UserCodeError
 
-# Metrics of predictions, and whether greater is better. Precision, recall and F1 without an average
-# in their name are of the second of two classes; see `AVERAGES`.
+# Metrics of predictions, and whether greater is better. Without an average in their name,
+# precision, recall and F1 are those of the second of two classes; see `AVERAGES`.
 BUILT_IN: dict[str, bool] = {
     "accuracy": True,
     "balanced_accuracy": True,
@@ -52,8 +52,8 @@ MULTILABEL: dict[str, bool] = {
     "label_ranking_precision": True,
     "hamming_loss": False,
 }
-# Metrics of the second of two classes. With more classes they are these averages, recorded under
-# both names, so that runs can be compared with those of versions that did not name the average.
+# Metrics of the second of two classes. With more classes, they are these averages and recorded
+# under both names, so that runs can be compared with those of versions that named no average.
 AVERAGES = {
     "precision": "precision_macro",
     "recall": "recall_macro",
@@ -62,7 +62,7 @@ AVERAGES = {
 }
 # Metrics that rows with several labels do not have; their other metrics name the average.
 NOT_MULTILABEL = (*AVERAGES, "balanced_accuracy", "matthews_corrcoef", "top_3_accuracy", "ece")
-# The metric of a run with its number of classes.
+# The metric that records the number of classes of a run.
 CLASSES = "data/classes"
 # Metrics in tables, for two classes and for more; MLflow has all metrics.
 _SHOWN_OF_TWO = ("accuracy", "precision", "recall", "f1", "roc_auc", "log_loss", "brier", "ece")
@@ -97,7 +97,7 @@ _REMEDY = (
 
 
 @dataclass(frozen=True)
-class OwnMetric:
+class CustomMetric:
     """A metric of ``[tool.sentiment.metrics]``, in the vocabulary of scikit-learn's make_scorer.
 
     Attributes
@@ -109,8 +109,7 @@ class OwnMetric:
     greater_is_better : bool
         Its direction.
     response_method : {"predict", "predict_proba"}
-        Its input: labels, or probabilities of all classes (of two classes, those of the second
-        one).
+        Its input: labels, or the probabilities of all classes (of two classes, of the second one).
     arguments : dict of str to object
         Further arguments.
     """
@@ -129,12 +128,12 @@ class OwnMetric:
         ProjectFileError
             There is no such function, it is not trusted, or it does not take these arguments.
         """
-        known = is_trusted(self.function) or self.function.startswith("sklearn.metrics.")
-        if not known:
+        is_allowed = is_trusted(self.function) or self.function.startswith("sklearn.metrics.")
+        if not is_allowed:
             raise _complain(f"{self.name} names {self.function}, which trusted does not list")
         try:
             function = import_object(self.function)
-        except OwnCodeError:
+        except UserCodeError:
             raise
         except (ImportError, AttributeError) as error:
             raise _complain(f"{self.name} names {self.function}, which is not there") from error
@@ -142,16 +141,16 @@ class OwnMetric:
 
         def measure(y_true: Any, y_pred: Any) -> float:
             try:
-                found = function(y_true, y_pred, **self.arguments)
+                result = function(y_true, y_pred, **self.arguments)
             except Exception as error:
-                reason, place = describe_failure(error, self.function)
+                reason, location = describe_failure(error, self.function)
                 if is_trusted(self.function):
-                    raise OwnCodeError(self.function, reason, place) from error
+                    raise UserCodeError(self.function, reason, location) from error
                 raise _complain(f"{self.name}: {self.function} raised {reason}") from error
             try:
-                value = float(found)
+                value = float(result)
             except (TypeError, ValueError) as error:
-                kind = type(found).__name__
+                kind = type(result).__name__
                 raise _complain(
                     f"{self.name}: {self.function} returned {kind}; expected a number"
                 ) from error
@@ -179,13 +178,13 @@ class _Metrics(Mapping[str, bool]):
     def __getitem__(self, name: str) -> bool:
         if name in ALL_BUILT_IN:
             return ALL_BUILT_IN[name]
-        return list_own_metrics()[name].greater_is_better
+        return list_custom_metrics()[name].greater_is_better
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*ALL_BUILT_IN, *list_own_metrics()])
+        return iter([*ALL_BUILT_IN, *list_custom_metrics()])
 
     def __len__(self) -> int:
-        return len(ALL_BUILT_IN) + len(list_own_metrics())
+        return len(ALL_BUILT_IN) + len(list_custom_metrics())
 
 
 METRICS: Mapping[str, bool] = _Metrics()
@@ -208,15 +207,18 @@ def describe_expected(costs: Iterable[str] = ()) -> str:
     Parameters
     ----------
     costs : iterable of str
-        Those of `COSTS` that it may name too.
+        Names in `COSTS` that the setting accepts, too.
     """
-    own, there = ", ".join(list_own_metrics()), f"of [tool.sentiment.metrics] in {PROJECT_FILE}"
-    parts = [
+    custom, project_table = (
+        ", ".join(list_custom_metrics()),
+        f"of [tool.sentiment.metrics] in {PROJECT_FILE}",
+    )
+    alternatives = [
         f"one of {_NAMES}",
         *([f"of the model {', '.join(costs)}"] if costs else []),
-        f"{there} {own}" if own else f"or one {there}",
+        f"{project_table} {custom}" if custom else f"or one {project_table}",
     ]
-    return "; ".join(parts)
+    return "; ".join(alternatives)
 
 
 def list_measured(*, ordered: bool = False, multilabel: bool = False) -> list[str]:
@@ -229,14 +231,14 @@ def list_measured(*, ordered: bool = False, multilabel: bool = False) -> list[st
     multilabel : bool
         True if a row may have several labels.
     """
-    lacking = {*MULTILABEL} if not multilabel else {*NOT_MULTILABEL}
+    excluded = {*MULTILABEL} if not multilabel else {*NOT_MULTILABEL}
     if not ordered:
-        lacking |= {*ORDERED}
-    return [name for name in METRICS if name not in lacking]
+        excluded |= {*ORDERED}
+    return [name for name in METRICS if name not in excluded]
 
 
 def list_shown(
-    classes: int, *also: str, ordered: bool = False, multilabel: bool = False
+    classes: int, *extra: str, ordered: bool = False, multilabel: bool = False
 ) -> list[str]:
     """Return the metrics that tables show: a few of those that fit, and the user's own.
 
@@ -244,25 +246,25 @@ def list_shown(
     ----------
     classes : int
         Number of classes.
-    *also : str
+    *extra : str
         Further metrics, such as the optimized one.
     ordered : bool
         True if the labels are on a scale.
     multilabel : bool
         True if a row may have several labels.
     """
-    shown = _SHOWN_OF_TWO if classes == 2 else _SHOWN_OF_MORE
+    names = _SHOWN_OF_TWO if classes == 2 else _SHOWN_OF_MORE
     if ordered and classes > 2:
-        shown = _SHOWN_OF_ORDERED
+        names = _SHOWN_OF_ORDERED
     if multilabel:
-        shown = _SHOWN_OF_MULTILABEL
+        names = _SHOWN_OF_MULTILABEL
     # With three classes or fewer, the top three always include the right one.
-    useful = [name for name in shown if name != "top_3_accuracy" or classes > 3]
-    wanted = {*useful, *(name_average(name, classes) for name in also)}
-    return [name for name in METRICS if name in wanted or name not in ALL_BUILT_IN]
+    applicable = [name for name in names if name != "top_3_accuracy" or classes > 3]
+    selected = {*applicable, *(name_average(name, classes) for name in extra)}
+    return [name for name in METRICS if name in selected or name not in ALL_BUILT_IN]
 
 
-def list_own_metrics() -> dict[str, OwnMetric]:
+def list_custom_metrics() -> dict[str, CustomMetric]:
     """Return the metrics of the project in the working folder, by name.
 
     Raises
@@ -270,22 +272,22 @@ def list_own_metrics() -> dict[str, OwnMetric]:
     ProjectFileError
         A metric is not described as expected.
     """
-    described = (read_project() or {}).get("metrics", {})
-    if not isinstance(described, dict):
-        raise _complain(f"is {described!r}; expected a table")
-    return {name: _read(name, facts) for name, facts in described.items()}
+    tables = (read_project() or {}).get("metrics", {})
+    if not isinstance(tables, dict):
+        raise _complain(f"is {tables!r}; expected a table")
+    return {name: _read(name, table) for name, table in tables.items()}
 
 
-def _read(name: str, facts: Any) -> OwnMetric:
+def _read(name: str, table: Any) -> CustomMetric:
     if not name.isidentifier() or name in ALL_BUILT_IN or name in COSTS:
         raise _complain(f"has {name!r}; expected a new name of letters, digits and _")
-    if not isinstance(facts, dict) or not isinstance(facts.get("function"), str):
-        raise _complain(f"{name} is {facts!r}; expected a table with a function")
+    if not isinstance(table, dict) or not isinstance(table.get("function"), str):
+        raise _complain(f"{name} is {table!r}; expected a table with a function")
     fields = ("function", "greater_is_better", "response_method")
-    metric = OwnMetric(
+    metric = CustomMetric(
         name,
-        **{key: facts[key] for key in fields if key in facts},
-        arguments={key: value for key, value in facts.items() if key not in fields},
+        **{key: table[key] for key in fields if key in table},
+        arguments={key: value for key, value in table.items() if key not in fields},
     )
     if not isinstance(metric.greater_is_better, bool):
         raise _complain(
@@ -299,5 +301,7 @@ def _read(name: str, facts: Any) -> OwnMetric:
     return metric
 
 
-def _complain(found: str) -> ProjectFileError:
-    return ProjectFileError(Path.cwd() / PROJECT_FILE, f"[tool.sentiment.metrics] {found}", _REMEDY)
+def _complain(problem: str) -> ProjectFileError:
+    return ProjectFileError(
+        Path.cwd() / PROJECT_FILE, f"[tool.sentiment.metrics] {problem}", _REMEDY
+    )

@@ -1,4 +1,4 @@
-"""Overrides, the words of a command line: the only module that parses and writes them.
+"""Overrides of a command line: the only module that parses and writes them.
 
 Hydra's parser takes a millisecond, and refuses overrides that are not quoted yet or whose passwords
 are redacted. Where only the key matters, `split_override` is enough.
@@ -26,12 +26,12 @@ _OVERRIDE = re.compile(
 
 @dataclass(frozen=True)
 class SplitOverride:
-    """An override in its parts.
+    """Parts of an override.
 
     Attributes
     ----------
     prefix : str
-        ``+`` or ``++`` if it adds something, ``~`` if it deletes something, or nothing.
+        ``+`` or ``++`` if it adds something, ``~`` if it deletes something, else "".
     key : str
         Setting or group, such as ``model.C`` or ``hydra/launcher``.
     package : str, optional
@@ -46,7 +46,7 @@ class SplitOverride:
     value: str | None
 
     def is_within(self, *keys: str) -> bool:
-        """Return whether it sets one of `keys`, which are settings or groups, or a part of one.
+        """Return whether it sets one of `keys`, settings or groups, or a part of one.
 
         Examples
         --------
@@ -61,7 +61,7 @@ class SplitOverride:
         )
 
 
-def split_override(word: str) -> SplitOverride:
+def split_override(override: str) -> SplitOverride:
     """Return the parts of an override; a key alone is one without a value.
 
     Examples
@@ -71,22 +71,22 @@ def split_override(word: str) -> SplitOverride:
     >>> split_override("~data@train")
     SplitOverride(prefix='~', key='data', package='train', value=None)
     """
-    # The pattern matches any string; its parts may be empty.
-    parts = cast("re.Match[str]", _OVERRIDE.fullmatch(word))
-    return SplitOverride(**parts.groupdict())
+    # The pattern matches any string; its groups may be empty.
+    match = cast("re.Match[str]", _OVERRIDE.fullmatch(override))
+    return SplitOverride(**match.groupdict())
 
 
-def find_key(word: str) -> str:
+def find_key(override: str) -> str:
     """Return the key of an override: a setting or a group."""
-    return split_override(word).key
+    return split_override(override).key
 
 
-def is_within(word: str, *keys: str) -> bool:
+def is_within(override: str, *keys: str) -> bool:
     """Return whether an override sets one of `keys` or a part of one."""
-    return split_override(word).is_within(*keys)
+    return split_override(override).is_within(*keys)
 
 
-def find_option(words: Sequence[str], *names: str) -> str | None:
+def find_option(arguments: Sequence[str], *names: str) -> str | None:
     """Return the last value of an option in a command line, or None.
 
     Examples
@@ -94,31 +94,31 @@ def find_option(words: Sequence[str], *names: str) -> str | None:
     >>> find_option(["-m", "--config-dir", "mine", "model=svm"], "--config-dir", "-cd")
     'mine'
     """
-    found = None
-    for word, following in zip(words, [*words[1:], None], strict=False):
-        name, sign, value = word.partition("=")
+    last_value = None
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=False):
+        name, sign, value = argument.partition("=")
         if name in names:
-            found = value if sign else following
-    return found
+            last_value = value if sign else following
+    return last_value
 
 
-def parse_override(word: str) -> Override:
-    """Return an override as Hydra's parser reads it.
+def parse_override(override: str) -> Override:
+    """Return an override as parsed by Hydra.
 
     Raises
     ------
     HydraException
         It is not an override.
     """
-    return _make_parser().parse_override(word)
+    return _make_parser().parse_override(override)
 
 
-def parse_overrides(words: Sequence[str], loader: ConfigLoader | None = None) -> list[Override]:
-    """Return overrides as Hydra reads them.
+def parse_overrides(overrides: Sequence[str], loader: ConfigLoader | None = None) -> list[Override]:
+    """Return overrides as parsed by Hydra.
 
     Parameters
     ----------
-    words : sequence of str
+    overrides : sequence of str
         The overrides.
     loader : ConfigLoader, optional
         Lists the files of groups, for ``glob``.
@@ -128,7 +128,7 @@ def parse_overrides(words: Sequence[str], loader: ConfigLoader | None = None) ->
     OverrideParseException
         One of them is not an override.
     """
-    return OverridesParser.create(config_loader=loader).parse_overrides(list(words))
+    return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
 
 
 @functools.cache
@@ -136,10 +136,10 @@ def _make_parser() -> OverridesParser:
     return OverridesParser.create()
 
 
-def is_sweep(word: str) -> bool:
+def is_sweep(override: str) -> bool:
     """Return whether an override has several values, for a grid or a search."""
     try:
-        return parse_override(word).is_sweep_override()
+        return parse_override(override).is_sweep_override()
     except HydraException:
         return False
 
@@ -152,7 +152,7 @@ def is_quoted(override: Override) -> bool:
 
 
 def quote(value: str, mark: str = "'") -> str:
-    """Return `value` in quotes, such that Hydra's parser returns the same value."""
+    """Return `value` in quotes, so that Hydra's parser returns the same value."""
     # Hydra only interprets backslashes in front of a quote.
     escaped = re.sub(rf"(\\*)({mark})", rf"\1\1\\{mark}", value)
     escaped = re.sub(r"(\\+)\Z", r"\1\1", escaped)
@@ -160,12 +160,12 @@ def quote(value: str, mark: str = "'") -> str:
 
 
 def quote_typed(value: str) -> str:
-    """Return a typed value in quotes; it may have some already."""
+    """Return a typed value in quotes, which it may have already."""
     return quote(value.strip("'\""))
 
 
-def requote(word: str) -> str:
-    r"""Return an override whose text in single quotes is in double ones if that is easier to type.
+def requote(override: str) -> str:
+    r"""Return an override with double quotes for single ones if that is easier to type in a shell.
 
     A shell needs single quotes around special characters, and these cannot hold single quotes.
 
@@ -176,15 +176,15 @@ def requote(word: str) -> str:
     >>> requote("data.label_separator=';'")
     "data.label_separator=';'"
     """
-    parts = split_override(word)
-    if not (parts.value or "").startswith("'") or not re.search(r'["$`\\!]', word):
-        return word
+    split = split_override(override)
+    if not (split.value or "").startswith("'") or not re.search(r'["$`\\!]', override):
+        return override
     with suppress(HydraException):
-        override = parse_override(word)
-        if is_quoted(override) and isinstance(text := override.value(), str):
-            changed = word.removesuffix(cast("str", parts.value)) + quote(text, '"')
-            return changed if parse_override(changed).value() == text else word
-    return word
+        parsed = parse_override(override)
+        if is_quoted(parsed) and isinstance(text := parsed.value(), str):
+            changed = override.removesuffix(cast("str", split.value)) + quote(text, '"')
+            return changed if parse_override(changed).value() == text else override
+    return override
 
 
 def write_override(key: str, value: Any) -> str:

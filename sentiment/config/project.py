@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from sentiment.config.conf_folder import CONF, IS_INSTALLED
 from sentiment.config.overrides import find_option
-from sentiment.config.places import CONF, IS_INSTALLED
-from sentiment.errors import OwnCodeError, ProjectFileError, suggest
+from sentiment.errors import ProjectFileError, UserCodeError, suggest
 
 PROJECT_FILE = "pyproject.toml"
 EXPECTED = "a class or function, such as my_package.Model, or a whole package, my_package.*"
@@ -27,15 +27,15 @@ _EXPERIMENTAL = {
     "sklearn.model_selection.HalvingGridSearchCV": "enable_halving_search_cv",
     "sklearn.model_selection.HalvingRandomSearchCV": "enable_halving_search_cv",
 }
-_given: dict[str, None] = {}
-_named: list[Path] = []
+_typed_patterns: dict[str, None] = {}
+_config_dirs: list[Path] = []
 
 log = logging.getLogger(__name__)
 
 
 def trust(patterns: Iterable[str]) -> None:
-    """Trust classes and functions that match `patterns`, in configs and in models of own runs."""
-    _given.update(dict.fromkeys(patterns))
+    """Trust classes and functions that match `patterns`, in configs and in models of the user."""
+    _typed_patterns.update(dict.fromkeys(patterns))
 
 
 def list_trusted() -> list[str]:
@@ -47,7 +47,7 @@ def list_trusted() -> list[str]:
         The pyproject.toml cannot be read, or its ``[tool.sentiment]`` is not as expected.
     """
     settings = read_project() or {}
-    return list(dict.fromkeys([*settings.get("trusted", ()), *_given]))
+    return list(dict.fromkeys([*settings.get("trusted", ()), *_typed_patterns]))
 
 
 def is_trusted(name: str) -> bool:
@@ -77,39 +77,39 @@ def is_class_pattern(text: str) -> bool:
     >>> [is_class_pattern(text) for text in ("a.b", "a.*", "a", "*", "a.*.b", "")]
     [True, True, False, False, False, False]
     """
-    parts = text.removesuffix(".*").split(".")
-    return all(part.isidentifier() for part in parts) and (len(parts) > 1 or text.endswith(".*"))
+    names = text.removesuffix(".*").split(".")
+    return all(name.isidentifier() for name in names) and (len(names) > 1 or text.endswith(".*"))
 
 
-def remember_config_dir(words: Sequence[str]) -> None:
+def remember_config_dir(arguments: Sequence[str]) -> None:
     """Remember the folder of ``--config-dir`` in a command line."""
-    folder = find_option(words, "--config-dir", "-cd")
-    _named[:] = [Path(folder).absolute()] if folder else []
+    folder = find_option(arguments, "--config-dir", "-cd")
+    _config_dirs[:] = [Path(folder).absolute()] if folder else []
 
 
 def list_named_conf() -> list[Path]:
     """Return the folder of ``--config-dir``, if it was typed."""
-    return [*_named]
+    return [*_config_dirs]
 
 
-def list_own_conf() -> list[Path]:
+def list_user_conf() -> list[Path]:
     """Return the user's folders of configs, in search order.
 
     They are ``conf`` of the project in the working folder, and what ``--config-dir`` names.
     """
     project = [Path.cwd() / "conf"] if read_project() is not None else []
-    return [folder for folder in dict.fromkeys([*project, *_named]) if folder.is_dir()]
+    return [folder for folder in dict.fromkeys([*project, *_config_dirs]) if folder.is_dir()]
 
 
 def list_conf() -> list[Path]:
-    """Return all folders of configs; of files with the same name, the first one counts."""
-    return [CONF, *list_own_conf()]
+    """Return all folders of configs; the first one with a file of a name takes precedence."""
+    return [CONF, *list_user_conf()]
 
 
 def choose_conf() -> Path | None:
     """Return the folder for a new config: the user's own or that of a checkout, else None."""
-    if _named:
-        return _named[-1]
+    if _config_dirs:
+        return _config_dirs[-1]
     if read_project() is not None:
         return Path.cwd() / "conf"
     return None if IS_INSTALLED else CONF
@@ -159,24 +159,24 @@ def _check_settings(path: Path, settings: Any) -> None:
         raise ProjectFileError(path, f"tool.sentiment is {settings!r}; expected a table")
     for key in settings:
         if key not in _KEYS:
-            known = f"{suggest(key, _KEYS)} Known: {', '.join(_KEYS)}"
-            raise ProjectFileError(path, f"[tool.sentiment] has no setting {key!r}.{known}")
-    found = settings.get("trusted", [])
-    patterns = found if isinstance(found, list) else [None]
-    if not all(isinstance(one, str) and is_class_pattern(one) for one in patterns):
+            remedy = f"{suggest(key, _KEYS)} Known: {', '.join(_KEYS)}"
+            raise ProjectFileError(path, f"[tool.sentiment] has no setting {key!r}.{remedy}")
+    trusted = settings.get("trusted", [])
+    patterns = trusted if isinstance(trusted, list) else [None]
+    if not all(isinstance(pattern, str) and is_class_pattern(pattern) for pattern in patterns):
         raise ProjectFileError(
-            path, f"[tool.sentiment] trusted is {found!r}; expected a list, each {EXPECTED}"
+            path, f"[tool.sentiment] trusted is {trusted!r}; expected a list, each {EXPECTED}"
         )
 
 
 def enter_project() -> None:
-    """Let packages in the working folder be imported, if the user trusts any.
+    """Make packages in the working folder importable, if the user trusts any.
 
-    Neither a script nor an installed program has that folder on its path. It comes last there, so
-    that none of its files hides a library.
+    Neither a script nor an installed program has that folder on its path. It is added as the last
+    one, so that none of its files hides a library.
     """
-    if list_trusted() and (here := str(Path.cwd())) not in sys.path:
-        sys.path.append(here)
+    if list_trusted() and (working_folder := str(Path.cwd())) not in sys.path:
+        sys.path.append(working_folder)
 
 
 def import_object(name: str) -> Any:
@@ -188,58 +188,58 @@ def import_object(name: str) -> Any:
     ------
     ImportError, AttributeError
         There is no such object.
-    OwnCodeError
-        Its module is there and raises an error.
+    UserCodeError
+        Its module raises an error.
     """
     module, _, attribute = name.rpartition(".")
     if not is_trusted(name):
         if name in _EXPERIMENTAL:
             import_module(f"sklearn.experimental.{_EXPERIMENTAL[name]}")
         return getattr(import_module(module), attribute)
-    return getattr(_import_own(module), attribute)
+    return getattr(_import_trusted(module), attribute)
 
 
-def _import_own(module: str) -> Any:
+def _import_trusted(module: str) -> Any:
     enter_project()
     try:
-        found = import_module(module)
+        imported = import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise
-        raise OwnCodeError(module, *describe_failure(error, module)) from error
+        raise UserCodeError(module, *describe_failure(error, module)) from error
     except (Exception, SystemExit) as error:
-        raise OwnCodeError(module, *describe_failure(error, module)) from error
+        raise UserCodeError(module, *describe_failure(error, module)) from error
     _warn_of_other_copy(module)
-    return found
+    return imported
 
 
-def find_own_failure(error: BaseException) -> OwnCodeError | None:
-    """Return the error that names the line of the user's own code behind `error`, None without."""
-    own = _find_own_module(error)
-    return OwnCodeError(own, *describe_failure(error, own)) if own else None
+def find_user_code_error(error: BaseException) -> UserCodeError | None:
+    """Return an error that names the line of the user's code that raised `error`, or None."""
+    module = _find_user_module(error)
+    return UserCodeError(module, *describe_failure(error, module)) if module else None
 
 
-def find_own_place(error: BaseException) -> str:
-    """Return file and line of the user's own code behind `error`, empty without."""
-    own = _find_own_module(error)
-    return describe_failure(error, own)[1] if own else ""
+def find_user_code_location(error: BaseException) -> str:
+    """Return file and line of the user's code that raised `error`, or ""."""
+    module = _find_user_module(error)
+    return describe_failure(error, module)[1] if module else ""
 
 
-def _find_own_module(error: BaseException) -> str:
+def _find_user_module(error: BaseException) -> str:
     patterns = list_trusted()
-    own = [name for name, _, _ in _list_frames(error) if _is_own_module(name, patterns)]
-    return own[-1] if own else ""
+    modules = [module for module, _, _ in _list_frames(error) if _is_user_module(module, patterns)]
+    return modules[-1] if modules else ""
 
 
-def _is_own_module(name: str, patterns: Iterable[str]) -> bool:
+def _is_user_module(name: str, patterns: Iterable[str]) -> bool:
     """Return whether a trusted pattern is the module `name`, something in it, or around it.
 
     Examples
     --------
-    >>> [_is_own_module(name, ["mine.*", "yours.Model"]) for name in ("mine", "yours", "theirs")]
+    >>> [_is_user_module(name, ["mine.*", "yours.Model"]) for name in ("mine", "yours", "theirs")]
     [True, True, False]
     """
-    return matches(name, patterns) or any(one.startswith(f"{name}.") for one in patterns)
+    return matches(name, patterns) or any(pattern.startswith(f"{name}.") for pattern in patterns)
 
 
 def describe_failure(error: BaseException, name: str) -> tuple[str, str]:
@@ -250,21 +250,21 @@ def describe_failure(error: BaseException, name: str) -> tuple[str, str]:
     error : Exception
         Caught.
     name : str
-        Dotted name of what was called or imported, in that package.
+        Dotted name of the object of that package that was called or imported.
     """
     frames, top = _list_frames(error), name.partition(".")[0]
-    own = [frame for frame in frames if frame[0].partition(".")[0] == top] or frames
-    _, file, line = own[-1]
+    own_frames = [frame for frame in frames if frame[0].partition(".")[0] == top] or frames
+    _, file, line = own_frames[-1]
     reason = str(error)
     if isinstance(error, SyntaxError) and error.filename:
         file, line, reason = error.filename, error.lineno or 0, error.msg
-    path, here = Path(file), Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    return f"{type(error).__name__}: {reason}", f"{shown}, line {line}"
+    path, working_folder = Path(file), Path.cwd()
+    displayed = path.relative_to(working_folder) if path.is_relative_to(working_folder) else path
+    return f"{type(error).__name__}: {reason}", f"{displayed}, line {line}"
 
 
 def _list_frames(error: BaseException) -> list[tuple[str, str, int]]:
-    """Return module, file and line of all calls under way when `error` was raised."""
+    """Return module, file and line of each call in the traceback of `error`."""
     return [
         (str(frame.f_globals.get("__name__", "")), frame.f_code.co_filename, line)
         for frame, line in traceback.walk_tb(error.__traceback__)
@@ -275,7 +275,13 @@ def _list_frames(error: BaseException) -> list[tuple[str, str, int]]:
 def _warn_of_other_copy(module: str) -> None:
     """Log that an installed package hides the one of the same name in the working folder."""
     top = module.partition(".")[0]
-    here = Path.cwd()
-    places = [Path(one).resolve() for one in getattr(sys.modules[top], "__path__", ())]
-    if (here / top).is_dir() and places and here.resolve() / top not in places:
-        log.warning("%s is the installed package '%s', not the folder '%s'", top, places[0], top)
+    working_folder = Path.cwd()
+    package_folders = [Path(path).resolve() for path in getattr(sys.modules[top], "__path__", ())]
+    if (
+        (working_folder / top).is_dir()
+        and package_folders
+        and working_folder.resolve() / top not in package_folders
+    ):
+        log.warning(
+            "%s is the installed package '%s', not the folder '%s'", top, package_folders[0], top
+        )

@@ -14,40 +14,40 @@ _SWEEPING = {"-m", "--multirun"}
 _LIST = re.compile(r"""\[([^\[\]'"]*)\]""")
 
 
-def quote_free_text(words: Sequence[str]) -> list[str]:
-    """Return the words of a command line, quoted such that Hydra keeps all text as it was typed.
+def quote_free_text(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command line, quoted so that Hydra keeps all text as it was typed.
 
-    The value of a text setting is quoted if Hydra would otherwise refuse it or read it as something
-    else, such as a number, a list or a sweep. Values in quotes, ``null``, references to other
-    settings (``${key}``) and the values of a sweep (``-m key=a,b``) are left as they are.
+    The value of a text setting is quoted if Hydra would otherwise refuse it or parse it as another
+    type, such as a number, a list or a sweep. Values in quotes, ``null``, references to other
+    settings (``${key}``) and the values of a sweep (``-m key=a,b``) are not changed.
 
     Examples
     --------
     >>> quote_free_text(["input=a (1).csv", "deploy.threshold=0.7", "text_column=0", "seed=1"])
     ["input='a (1).csv'", 'deploy.threshold=0.7', "text_column='0'", 'seed=1']
     """
-    sweeping = not _SWEEPING.isdisjoint(words)
-    return [_quote_word(word, sweeping=sweeping) for word in words]
+    sweeping = not _SWEEPING.isdisjoint(arguments)
+    return [_quote_word(argument, sweeping=sweeping) for argument in arguments]
 
 
-def _quote_word(word: str, *, sweeping: bool) -> str:
-    parts = split_override(word)
-    types, value = find_types(parts.key), parts.value
-    if str not in types or dict in types or value in (None, "", "null") or parts.prefix == "~":
-        return word
+def _quote_word(override: str, *, sweeping: bool) -> str:
+    split = split_override(override)
+    types, value = find_types(split.key), split.value
+    if str not in types or dict in types or value in (None, "", "null") or split.prefix == "~":
+        return override
     read = None
     with suppress(HydraException):
-        override = parse_override(word)
-        read = override.value()
-        is_swept = sweeping and override.is_sweep_override()
-        if is_swept or is_quoted(override) or read == value or "${" in value:
-            return word
-    start = word.removesuffix(value)
+        parsed = parse_override(override)
+        read = parsed.value()
+        is_swept = sweeping and parsed.is_sweep_override()
+        if is_swept or is_quoted(parsed) or read == value or "${" in value:
+            return override
+    start = override.removesuffix(value)
     if list in types:
-        listed = _LIST.fullmatch(value.strip())
-        texts = [one.strip() for one in listed[1].split(",")] if listed else []
-        if not listed or read == texts or texts == [""]:
-            return word
-        return f"{start}[{','.join(map(quote, texts))}]"
+        list_match = _LIST.fullmatch(value.strip())
+        items = [item.strip() for item in list_match[1].split(",")] if list_match else []
+        if not list_match or read == items or items == [""]:
+            return override
+        return f"{start}[{','.join(map(quote, items))}]"
     is_number = isinstance(read, int | float) and not types.isdisjoint({int, float})
-    return word if is_number else f"{start}{quote(value)}"
+    return override if is_number else f"{start}{quote(value)}"

@@ -71,8 +71,8 @@ def write_recorded(value: str) -> str:
 def read_recorded(cfg: DictConfig, key: str) -> Any:
     """Return the value of `key`, or its interpolation if it comes from an environment variable."""
     node = cfg._get_node(key)
-    written = node._value() if node is not None else None
-    return written if _uses_environment(written, cfg) else cfg[key]
+    raw_value = node._value() if node is not None else None
+    return raw_value if _uses_environment(raw_value, cfg) else cfg[key]
 
 
 def _record(node: Any) -> Any:
@@ -91,23 +91,23 @@ def _record_item(parent: Any, key: Any) -> Any:
     if OmegaConf.is_missing(parent, key):
         return "???"
     if OmegaConf.is_interpolation(parent, key):
-        written = parent._get_node(key)._value()
-        if _uses_environment(written, parent):
-            return redact(written)
+        raw_value = parent._get_node(key)._value()
+        if _uses_environment(raw_value, parent):
+            return redact(raw_value)
     return _record(parent[key])
 
 
-def _uses_environment(written: Any, parent: Any, depth: int = 0) -> bool:
+def _uses_environment(raw_value: Any, parent: Any, depth: int = 0) -> bool:
     """Return whether the written value refers to an environment variable that is set."""
-    if not isinstance(written, str) or "${" not in written or depth > 10:
+    if not isinstance(raw_value, str) or "${" not in raw_value or depth > 10:
         return False
-    if any(name in os.environ for name in _VARIABLE.findall(written)):
+    if any(name in os.environ for name in _VARIABLE.findall(raw_value)):
         return True
     root = parent._get_root()
-    for name in _REFERENCE.findall(written):
+    for name in _REFERENCE.findall(raw_value):
         base, key = (parent, name.lstrip(".")) if name.startswith(".") else (root, name)
-        holder, _, last = key.rpartition(".")
-        container = OmegaConf.select(base, holder) if holder else base
+        parent_key, _, last = key.rpartition(".")
+        container = OmegaConf.select(base, parent_key) if parent_key else base
         node = container._get_node(last) if isinstance(container, DictConfig) else None
         if node is not None and _uses_environment(node._value(), container, depth + 1):
             return True

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from sentiment.config.overrides import split_override
 from sentiment.redaction.printable import cut_end
 
-# Characters of a value, which cuts long ones such as regular expressions.
-_VALUE = 20
+# Longer values, such as regular expressions, are cut to this number of characters.
+_MAX_VALUE_LENGTH = 20
 
 
 def fit_settings(overrides: Iterable[str], width: int | None) -> str:
@@ -21,14 +21,14 @@ def fit_settings(overrides: Iterable[str], width: int | None) -> str:
     >>> fit_settings(["features.ngram_range=[1,2]", "model.C=0.123456"], 8)
     'ngram_r…'
     """
-    parts = [shorten_override(word) for word in overrides]
-    if width is None or len(" ".join(parts)) <= width:
-        return " ".join(parts)
-    kept = ""
-    for part in parts:
-        if len(kept) + len(part) + 1 <= width - 1:
-            kept += f"{part} "
-    return f"{kept}…" if kept else cut_end(" ".join(parts), width)
+    settings = [shorten_override(override) for override in overrides]
+    if width is None or len(" ".join(settings)) <= width:
+        return " ".join(settings)
+    fitted = ""
+    for setting in settings:
+        if len(fitted) + len(setting) + 1 <= width - 1:
+            fitted += f"{setting} "
+    return f"{fitted}…" if fitted else cut_end(" ".join(settings), width)
 
 
 def shorten_override(override: str) -> str:
@@ -39,12 +39,12 @@ def shorten_override(override: str) -> str:
     >>> shorten_override("features.max_features=20000")
     'max_features=20000'
     """
-    parts = split_override(override)
-    name, value = parts.key.rpartition(".")[2], parts.value or ""
+    split = split_override(override)
+    name, value = split.key.rpartition(".")[2], split.value or ""
     try:
         number = float(value)
     except ValueError:
         if value[:1] == value[-1:] == "'" and len(value) > 1:
             value = value[1:-1].replace("\\'", "'")
-        return f"{name}={cut_end(value, _VALUE)}"
+        return f"{name}={cut_end(value, _MAX_VALUE_LENGTH)}"
     return f"{name}={f'{number:.4g}' if '.' in value else value}"

@@ -18,7 +18,7 @@ from sentiment.config.schemas import Folder, Trusted
 from sentiment.errors import ConfigError
 
 # Folders that did not exist when this process began, the innermost first.
-_missing: list[Path] = []
+_new_folders: list[Path] = []
 
 
 class StartCheck(Callback):
@@ -57,9 +57,9 @@ def check_start(*, _root_: DictConfig) -> bool:
         check_config(drop_hydra(_root_), typed)
         check_no_sweep([*typed, *list_typed(_root_.hydra.overrides.hydra)])
     if not is_sweep:
-        HydraConfig.instance().set_config(_root_)  # names in the folder's may refer to it
+        HydraConfig.instance().set_config(_root_)  # the name of the folder may refer to it
         folder = Path(str(OmegaConf.select(_root_, "hydra.run.dir"))).absolute()
-        _missing[:] = [path for path in (folder, *folder.parents) if not path.exists()]
+        _new_folders[:] = [path for path in (folder, *folder.parents) if not path.exists()]
     return True
 
 
@@ -77,15 +77,15 @@ def trust_typed(cfg: DictConfig) -> None:
     An invalid value is left for `check_config` to report.
     """
     with contextlib.suppress(OmegaConfBaseException):
-        found = OmegaConf.select(cfg, "trusted")
-        if OmegaConf.is_list(found):
-            found = convert(Trusted, OmegaConf.to_container(found, resolve=True))
-            trust([] if found is WRONG else found)
+        trusted = OmegaConf.select(cfg, "trusted")
+        if OmegaConf.is_list(trusted):
+            trusted = convert(Trusted, OmegaConf.to_container(trusted, resolve=True))
+            trust([] if trusted is WRONG else trusted)
 
 
 def remove_unused() -> None:
     """Remove the empty folders that Hydra made for this run."""
-    for folder in _missing:
+    for folder in _new_folders:
         try:
             folder.rmdir()
         except OSError:

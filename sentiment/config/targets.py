@@ -8,7 +8,7 @@ from typing import Any, cast
 from sentiment.config.kinds import list_hints
 from sentiment.config.project import import_object, list_trusted, matches
 from sentiment.config.schemas import TARGETS
-from sentiment.errors import OwnCodeError
+from sentiment.errors import UserCodeError
 
 # Hydra's own keys beside the parameters of an object.
 HYDRA_KEYS = {"_target_", "_args_", "_convert_", "_partial_", "_recursive_", "_isolate_"}
@@ -69,19 +69,21 @@ def is_allowed(name: str) -> bool:
 
     Raises
     ------
-    OwnCodeError
-        Its module is trusted, and raises an error.
+    UserCodeError
+        Its module is trusted and raises an error.
     """
     allowed = list_allowed()
     if name in TARGETS or name in allowed or not matches(name, allowed):
         return name in TARGETS or name in allowed
     try:
-        found = locate(name)
+        target_object = locate(name)
     except (ImportError, AttributeError) as error:
-        if isinstance(error, OwnCodeError):
+        if isinstance(error, UserCodeError):
             raise
         return True  # nothing to call
-    return matches(f"{found.__module__}.{getattr(found, '__qualname__', '')}", allowed)
+    return matches(
+        f"{target_object.__module__}.{getattr(target_object, '__qualname__', '')}", allowed
+    )
 
 
 def describe_allowed(name: str) -> str:
@@ -105,13 +107,13 @@ def locate(name: str) -> Callable[..., Any]:
     ------
     ImportError, AttributeError
         There is no such object.
-    OwnCodeError
+    UserCodeError
         Its module raises an error.
     """
-    found = import_object(name)
-    if not callable(found):
+    target_object = import_object(name)
+    if not callable(target_object):
         raise AttributeError(f"{name} is not a class or function")
-    return cast("Callable[..., Any]", found)
+    return cast("Callable[..., Any]", target_object)
 
 
 def list_parameters(name: str) -> list[str] | None:

@@ -54,8 +54,8 @@ from sentiment.errors.models import (
 )
 from sentiment.errors.project import (
     OccupiedFolderError,
-    OwnCodeError,
     ProjectFileError,
+    UserCodeError,
 )
 from sentiment.errors.runs import (
     AlreadyFinalError,
@@ -159,7 +159,6 @@ __all__ = [
     "OccupiedNameError",
     "OutputBusyError",
     "OutputExistsError",
-    "OwnCodeError",
     "ProjectFileError",
     "PromotionBusyError",
     "RecipeError",
@@ -191,6 +190,7 @@ __all__ = [
     "UntrustedModelError",
     "UnusablePathError",
     "UnusableVersionError",
+    "UserCodeError",
     "count_of",
     "explain_os_error",
     "find_os_exit_code",

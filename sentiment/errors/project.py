@@ -31,7 +31,7 @@ class ProjectFileError(SentimentError, ValueError):
         super().__init__(f"'{path}' cannot be used: {make_printable(reason).rstrip('.')}. {remedy}")
 
 
-class OwnCodeError(SentimentError, ImportError):
+class UserCodeError(SentimentError, ImportError):
     """The user's own code raised an error.
 
     Parameters

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import Pipeline
 
-from sentiment.config.metrics import METRICS, OwnMetric, list_own_metrics
+from sentiment.config.metrics import METRICS, CustomMetric, list_custom_metrics
 from sentiment.data.label_sets import stratify_sets
 from sentiment.data.labels import find_order
 from sentiment.modeling.metrics import AREAS, KAPPA, average_areas, measure_areas, measure_rows
@@ -128,10 +128,10 @@ def list_confusions(predictions: Predictions, most: int) -> list[tuple[str, str,
 
 def list_own_measures() -> dict[str, Callable[[Predictions], float]]:
     """Return the metrics of the user's project as functions of predictions."""
-    return {name: _make_measure(metric) for name, metric in list_own_metrics().items()}
+    return {name: _make_measure(metric) for name, metric in list_custom_metrics().items()}
 
 
-def _make_measure(metric: OwnMetric) -> Callable[[Predictions], float]:
+def _make_measure(metric: CustomMetric) -> Callable[[Predictions], float]:
     function = metric.load()
 
     def measure(predictions: Predictions) -> float:

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
-from sentiment.config.project import find_own_place
+from sentiment.config.project import find_user_code_location
 from sentiment.data.columns import Column
 from sentiment.data.label_sets import tabulate_label_sets
 from sentiment.errors import FitError, SentimentError
@@ -267,7 +267,7 @@ def estimator_failures(action: str) -> Iterator[None]:
         if "\nTraceback " in reason:  # all fits of a GridSearchCV failed
             reason = abridge_fits(reason)
         reason, *_ = reason.strip().split("\n")  # without scikit-learn's advice, or an array
-        raise FitError(reason, action, find_own_place(error)) from error
+        raise FitError(reason, action, find_user_code_location(error)) from error
 
 
 def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.ndarray:

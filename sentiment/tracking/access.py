@@ -4,9 +4,9 @@ from sentiment.redaction import split_credentials
 
 # Defaults of MLflow's own settings.
 ENVIRONMENT = {
-    # By default, seven tries over minutes to reach a server that is down.
+    # The default is seven retries, which take minutes if a server is down.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    # Seconds to wait for an answer; 120 by default.
+    # Seconds to wait for a response; the default is 120.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     # Progress bars of single files would interrupt the output of a command.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -16,7 +16,7 @@ from sentiment.redaction import learn_secrets, redact
 
 log = logging.getLogger(__name__)
 
-_MOST = 100  # messages that wait
+_QUEUE_SIZE = 100  # messages
 _TIMEOUT = 10.0
 _PAUSES = (1.0, 5.0)  # seconds before the second and the third try
 
@@ -29,33 +29,33 @@ class Webhook:
     Parameters
     ----------
     url : str
-        Where alerts are posted.
+        The address to post alerts to.
     kind : {"json", "slack"}
         ``json`` has ``event``, ``message``, ``time`` and ``host``; ``slack`` has a ``text``, as
         Slack, Mattermost and others take it.
 
     Examples
     --------
-    >>> Webhook("https://hooks.example/services/T0/B1/secret").place
+    >>> Webhook("https://hooks.example/services/T0/B1/secret").origin
     'https://hooks.example'
     """
 
     def __init__(self, url: str, kind: str = "json") -> None:
-        parts = urlsplit(url)
-        self.place = f"{parts.scheme}://{parts.hostname}"
-        learn_secrets([url, {"secret": f"{parts.path}?{parts.query}".strip("/?")}])
+        address = urlsplit(url)
+        self.origin = f"{address.scheme}://{address.hostname}"
+        learn_secrets([url, {"secret": f"{address.path}?{address.query}".strip("/?")}])
         self._url, self._kind = url, kind
-        self._waiting: queue.Queue[bytes | None] = queue.Queue(_MOST)
+        self._waiting: queue.Queue[bytes | None] = queue.Queue(_QUEUE_SIZE)
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
         self._thread.start()
 
     def send(self, event: str, message: str) -> None:
-        """Queue a message; if too many are waiting, it is only logged."""
+        """Queue a message; if the queue is full, log that it was not sent."""
         body = self._write(event, redact(message))
         try:
             self._waiting.put_nowait(body)
         except queue.Full:
-            log.warning("an alert was not sent to %s: too many are waiting", self.place)
+            log.warning("an alert was not sent to %s: too many are waiting", self.origin)
 
     def close(self, seconds: float = 3 * _TIMEOUT) -> None:
         """Wait until all messages are sent, for some seconds at most."""
@@ -69,11 +69,16 @@ class Webhook:
         if self._kind == "slack":
             # The three characters with a special meaning in Slack.
             safe = message.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            shown: dict[str, Any] = {"text": f"*sentiment: {event.replace('_', ' ')}*\n{safe}"}
+            payload: dict[str, Any] = {"text": f"*sentiment: {event.replace('_', ' ')}*\n{safe}"}
         else:
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            shown = {"event": event, "message": message, "time": now, "host": socket.gethostname()}
-        return json.dumps(shown).encode()
+            timestamp = datetime.now(UTC).isoformat(timespec="seconds")
+            payload = {
+                "event": event,
+                "message": message,
+                "time": timestamp,
+                "host": socket.gethostname(),
+            }
+        return json.dumps(payload).encode()
 
     def _run(self) -> None:
         while (body := self._waiting.get()) is not None:
@@ -82,7 +87,7 @@ class Webhook:
                 if not problem:
                     break
                 if pause is None:
-                    log.warning("an alert was not sent to %s: %s", self.place, problem)
+                    log.warning("an alert was not sent to %s: %s", self.origin, problem)
                 else:
                     time.sleep(pause)
 
@@ -90,9 +95,9 @@ class Webhook:
         """Return the error message, or "" if the message was sent."""
         headers = {"Content-Type": "application/json", "User-Agent": "sentiment"}
         try:
-            asked = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310
-            with urllib.request.urlopen(asked, timeout=_TIMEOUT) as answer:  # noqa: S310
-                answer.read()
+            request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
+                response.read()
         except urllib.error.HTTPError as error:
             with error:
                 return f"the answer is {error.code}"

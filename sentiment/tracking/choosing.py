@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-# A metric that marks runs on rows with several labels, and the metric that these optimize by
+# A metric that only runs on rows with several labels have, and the one that they optimize by
 # default.
-_OF_SETS, _MICRO = "hamming_loss", "f1_micro"
+_MULTILABEL_METRIC, _MULTILABEL_DEFAULT = "hamming_loss", "f1_micro"
 # Settings that distinguish data sets of the same name.
 _SOURCE = ("data.path", "data.table", "data.query")
-# The tag that counts the runs of an experiment in the order in which they were created. Start times
-# are those of the machines' clocks, and one clock may be wrong.
+# The tag that numbers the runs of an experiment in the order of their creation. Start times depend
+# on the clocks of machines, any of which may be wrong.
 ORDER = "order"
 
 
 def choose_best(runs: "Sequence[Run]", metric: str) -> "tuple[Run, str] | None":
     """Return the best run and the reason, or None if no run has the `metric`.
 
-    Scores are comparable only on the same rows, so the best run is chosen among those with the
-    data, rows and split of the newest run, which have its fingerprint. Runs on a sample count only
-    if there are no others. The newest run is the one that was created last in the store, whatever
-    the clocks of the machines showed. Ties go to the newer run.
+    Scores are comparable only on the same rows, so the best run is chosen among the runs with the
+    fingerprint of the newest run: the same data, rows and split. Runs on a sample count only if
+    there are no others. The newest run is the one that the store created last, whatever the clocks
+    of the machines showed. In a tie, the newer run is chosen.
 
     Parameters
     ----------
@@ -46,44 +46,48 @@ def choose_best(runs: "Sequence[Run]", metric: str) -> "tuple[Run, str] | None":
     candidates = complete or scored
     if not candidates:
         return None
-    last = max(candidates, key=_read_order)
-    optimized = _find_optimized(last, metric)
+    newest = max(candidates, key=_read_order)
+    optimized = _find_optimized(newest, metric)
     if optimized != metric:
         metric = optimized
         values = _read_values(runs, metric)
         candidates = [run for run in candidates if id(run) in values]
-    same = [run for run in candidates if _read_rows(run) == _read_rows(last)]
-    in_turn = _read_values(same, cross_validated(metric))
-    if len(in_turn) == len(same):  # scores of more rows than the validation split has
-        metric, values = cross_validated(metric), in_turn
-    others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(last)]
-    moved = others.count(_read_source(last))
+    comparable = [run for run in candidates if _read_rows(run) == _read_rows(newest)]
+    cv_values = _read_values(comparable, cross_validated(metric))
+    if len(cv_values) == len(comparable):  # scores of more rows than the validation split has
+        metric, values = cross_validated(metric), cv_values
+    others = [_read_source(run) for run in candidates if _read_rows(run) != _read_rows(newest)]
+    other_rows = others.count(_read_source(newest))
     sign = 1 if METRICS[metric.partition("/")[2]] else -1
-    best = max(same, key=lambda run: (sign * values[id(run)], _read_order(run)))
-    left_out = {
-        "on other data": len(others) - moved,
-        "on other rows or another split of them": moved,
+    best = max(comparable, key=lambda run: (sign * values[id(run)], _read_order(run)))
+    excluded = {
+        "on other data": len(others) - other_rows,
+        "on other rows or another split of them": other_rows,
         "on a sample": len(scored) - len(candidates),
     }
-    reasons = [f"{count_of(number, 'run')} {why}" for why, number in left_out.items() if number]
-    data = last.data.tags.get("data", "unknown")
-    why = (
-        f"best {metric} of {count_of(len(same), 'run')} on {data}: "
+    reasons = [
+        f"{count_of(number, 'run')} {reason}" for reason, number in excluded.items() if number
+    ]
+    data = newest.data.tags.get("data", "unknown")
+    reason = (
+        f"best {metric} of {count_of(len(comparable), 'run')} on {data}: "
         f"{describe_score(metric, best.data.metrics | {metric: values[id(best)]})}"
     )
-    why += _describe_optimized(same, last, best, metric)
-    return best, why + f"; not comparable: {', '.join(reasons)}" * bool(reasons)
+    reason += _describe_optimized(comparable, newest, best, metric)
+    return best, reason + f"; not comparable: {', '.join(reasons)}" * bool(reasons)
 
 
-def _describe_optimized(same: "Sequence[Run]", last: "Run", best: "Run", metric: str) -> str:
-    """Return which run is better than `best` in the metric that `last` optimized, if one is."""
-    split, name = metric.partition("/")[0], last.data.params.get("optimize", "")
+def _describe_optimized(
+    comparable: "Sequence[Run]", newest: "Run", best: "Run", metric: str
+) -> str:
+    """Describe the run that beats `best` in the metric that `newest` optimized, if there is one."""
+    split, name = metric.partition("/")[0], newest.data.params.get("optimize", "")
     optimized, direction = f"{split}/{name}", METRICS.get(name)
-    values = _read_values(same, optimized)
+    values = _read_values(comparable, optimized)
     if direction is None or id(best) not in values:
         return ""
     sign = 1 if direction else -1
-    scored = [run for run in same if id(run) in values]
+    scored = [run for run in comparable if id(run) in values]
     better = max(scored, key=lambda run: (sign * values[id(run)], _read_order(run)))
     if values[id(better)] == values[id(best)]:
         return ""
@@ -98,30 +102,30 @@ def cross_validated(metric: str) -> str:
 def _read_values(runs: "Sequence[Run]", metric: str) -> dict[int, float]:
     """Return the `metric` of each run where it is defined, by the id of the object.
 
-    Runs of versions that did not name averages have a macro average under the name of a metric of
-    two classes: it is used if another run on the same rows has recorded more than two classes.
+    Earlier versions recorded macro averages under the name of the metric of two classes. Such a
+    value is used if another run on the same rows has recorded more than two classes.
     """
     split, _, name = metric.partition("/")
-    plain = {average: one for one, average in AVERAGES.items()}.get(name)
-    several = {str(_read_rows(run)) for run in runs if run.data.metrics.get(CLASSES, 2) > 2}
+    legacy_name = {average: binary for binary, average in AVERAGES.items()}.get(name)
+    multiclass_rows = {str(_read_rows(run)) for run in runs if run.data.metrics.get(CLASSES, 2) > 2}
     values = {}
     for run in runs:
-        known = run.data.metrics
-        if metric in known:
-            values[id(run)] = known[metric]
-        elif f"{split}/{plain}" in known and str(_read_rows(run)) in several:
-            values[id(run)] = known[f"{split}/{plain}"]
+        metrics = run.data.metrics
+        if metric in metrics:
+            values[id(run)] = metrics[metric]
+        elif f"{split}/{legacy_name}" in metrics and str(_read_rows(run)) in multiclass_rows:
+            values[id(run)] = metrics[f"{split}/{legacy_name}"]
     return {run: value for run, value in values.items() if not math.isnan(value)}
 
 
 def _find_optimized(run: "Run", metric: str) -> str:
-    """Return the metric that makes a run the best among those on the same rows as `run`."""
+    """Return the metric by which the best of the runs on the same rows as `run` is chosen."""
     split, _, name = metric.partition("/")
-    known = run.data.metrics
-    if name != "accuracy" or f"{split}/{_OF_SETS}" not in known:
+    metrics = run.data.metrics
+    if name != "accuracy" or f"{split}/{_MULTILABEL_METRIC}" not in metrics:
         return metric
-    wanted = f"{split}/{run.data.params.get('optimize', _MICRO)}"
-    return wanted if wanted in known else f"{split}/{_MICRO}"
+    optimized = f"{split}/{run.data.params.get('optimize', _MULTILABEL_DEFAULT)}"
+    return optimized if optimized in metrics else f"{split}/{_MULTILABEL_DEFAULT}"
 
 
 def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
@@ -149,13 +153,13 @@ def describe_score(metric: str, metrics: "Mapping[str, float]") -> str:
 
 
 def next_order(client: "MlflowClient", experiment: str) -> str:
-    """Return the `ORDER` of a run that is about to be created in an experiment, given by its id."""
+    """Return the `ORDER` of the next run of an experiment, given by its id."""
     from mlflow.entities import ViewType
 
-    newest = client.search_runs(
+    newest_runs = client.search_runs(
         [experiment], f"tags.`{ORDER}` LIKE '%'", ViewType.ALL, 1, [f"tags.`{ORDER}` DESC"]
     )
-    number = max((_read_order(run)[0] for run in newest), default=0) + 1
+    number = max((_read_order(run)[0] for run in newest_runs), default=0) + 1
     return f"{number:012}"  # stores sort tags as text
 
 
@@ -169,7 +173,7 @@ def _read_rows(run: "Run") -> str | list[str | None]:
 
 
 def _read_order(run: "Run") -> tuple[int, int]:
-    """Return a sort key: greater for newer runs, of which old versions have a start time only."""
+    """Return a sort key, greater for newer runs; runs of old versions have a start time only."""
     order, start = run.data.tags.get(ORDER, ""), int(run.info.start_time or 0)
     in_future = start > 1000 * time.time()
     return int(order) if order.isdecimal() else 0, 0 if in_future else start

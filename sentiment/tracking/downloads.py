@@ -29,6 +29,6 @@ def make_download_folder() -> Path:
 
 @functools.cache
 def _make_home() -> Path:
-    home = Path(tempfile.mkdtemp(prefix="sentiment-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
-    return home
+    folder = Path(tempfile.mkdtemp(prefix="sentiment-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

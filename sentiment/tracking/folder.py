@@ -1,4 +1,4 @@
-"""The folder of one run, in which no file is overwritten and each new file is listed."""
+"""Folder of one run, in which no file is overwritten and each new file is listed."""
 
 import contextlib
 import itertools
@@ -26,14 +26,14 @@ CARD = "card.md"
 RULES = "decision_rules.json"
 # The tag of a run that holds `RunFacts.key`.
 KEY = "run.key"
-# Stands for the id of the run in its description; the store knows the id.
+# Placeholder for the id of the run in its description, which is known once the run is recorded.
 RUN_ID = "<run id>"
 _LOG_FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] %(message)s"
 
 
 @dataclass
 class RunFacts:
-    """Facts to record of a run, its files apart.
+    """Facts of a run that are recorded in addition to its files.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class RunFacts:
     metrics : dict of str to float
         Every metric, as ``<split>/<name>``.
     description : str
-        A summary, in Markdown; may have `RUN_ID`.
+        A summary, in Markdown; may contain `RUN_ID`.
     key : str
         Unique key of the run, by which a second recording finds the first one.
     started, ended : float
@@ -77,23 +77,23 @@ class RunFacts:
 
 
 class RunFolder:
-    """A folder that belongs to one run; made by `RunFolder.claim`.
+    """A folder that belongs to one run; created by `RunFolder.claim`.
 
-    If the folder is not empty, or another run is writing it, a run makes a new folder inside it,
+    If the folder is not empty, or another run is writing it, a run creates a new folder inside it,
     named after the time. So nothing is overwritten, and other files are neither recorded nor
     removed.
 
-    As a context manager, it removes the files of a run that a `SentimentError` or an `OSError`
-    ends before `keep`, since the user has to change something first. After any other error, the
-    files stay. After an `OSError`, such as a full disk, so do those that `protect` names: no
-    setting is wrong, and the model may have taken hours.
+    As a context manager, it removes the files of a run if a `SentimentError` or an `OSError` is
+    raised before `keep`, since the user has to change something first. An `OSError`, such as a full
+    disk, does not remove the files that `protect` names: no setting is wrong, and the model may
+    have taken hours. Any other error removes no file.
 
     Parameters
     ----------
     path : Path
         The folder, claimed.
-    made : list of Path
-        The folders that were made for it, outermost first.
+    new_folders : list of Path
+        The folders that were created for it, outermost first.
 
     Attributes
     ----------
@@ -109,13 +109,13 @@ class RunFolder:
     ['scores/test.txt']
     """
 
-    def __init__(self, path: Path, made: list[Path]) -> None:
+    def __init__(self, path: Path, new_folders: list[Path]) -> None:
         self.path = path
         self._files: list[str] = []
         self._log: str | None = None
         self._is_kept = False
         self._protected: set[str] = set()
-        self._made = made
+        self._made = new_folders
 
     @property
     def files(self) -> list[str]:
@@ -130,16 +130,16 @@ class RunFolder:
         Raises
         ------
         OSError
-            It cannot be made or written, or libraries that write files cannot take its name.
+            It cannot be created or written, or libraries that write files do not accept its name.
         """
         home = folder = folder.absolute()
         if not is_unicode(home):
             raise OSError(EILSEQ, "the name is not in UTF-8", str(home))
-        made = _make_folders(home)
+        new_folders = _make_folders(home)
         while not _claim(folder):
             folder = home / make_timestamp().replace("/", "_")
-            made += _make_folders(folder)
-        return cls(folder, made)
+            new_folders += _make_folders(folder)
+        return cls(folder, new_folders)
 
     def add(self, name: str) -> Path:
         """Return the path of a new file `name` for the caller to write, and list it."""
@@ -150,7 +150,7 @@ class RunFolder:
         return path
 
     def include(self, paths: Iterable[Path]) -> None:
-        """List files that were just written into the folder."""
+        """List files that the caller has written into the folder."""
         for path in paths:
             self.add(path.relative_to(self.path).as_posix())
 
@@ -183,9 +183,9 @@ class RunFolder:
         facts.tags, facts.params = redact_values(facts.tags), redact_values(facts.params)
         digests = {name: digest_file(self.path / name) for name in self._files}
         content = {"facts": asdict(facts), "files": digests}
-        written = json.dumps(content, indent=2) + "\n"
+        text = json.dumps(content, indent=2) + "\n"
         self.protect(*self._files)
-        replace_file(self.path / _CLAIM, written.encode(), durable=True)
+        replace_file(self.path / _CLAIM, text.encode(), durable=True)
         self._is_kept = True
 
     @classmethod
@@ -220,14 +220,17 @@ class RunFolder:
         return folder, facts
 
     def discard(self) -> None:
-        """Remove the listed files, and the folders made for them that are empty then."""
+        """Remove the listed files, and then the empty folders that were created for them."""
         self._remove([*self.files, _CLAIM])
 
     def _remove(self, names: Sequence[str]) -> None:
         for name in names:
             (self.path / name).unlink(missing_ok=True)
-        inner = {parent for name in names for parent in list(Path(name).parents)[:-1]}
-        folders = [self.path / part for part in sorted(inner, key=lambda part: -len(part.parts))]
+        subfolders = {parent for name in names for parent in list(Path(name).parents)[:-1]}
+        folders = [
+            self.path / subfolder
+            for subfolder in sorted(subfolders, key=lambda subfolder: -len(subfolder.parts))
+        ]
         for folder in (*folders, *reversed(self._made)):
             # Another process may have put something there, or removed it.
             with contextlib.suppress(OSError):
@@ -252,7 +255,7 @@ class RunFolder:
 
 
 def make_timestamp() -> str:
-    """Return the path of a folder for what begins now, as Hydra names those of its jobs.
+    """Return the current time as the path of a folder, as Hydra names the folders of its jobs.
 
     Examples
     --------
@@ -272,18 +275,18 @@ def is_unicode(path: Path) -> bool:
 
 
 def _make_folders(folder: Path) -> list[Path]:
-    """Make `folder` and its parents; return those that were absent, outermost first."""
-    made: list[Path] = []
-    absent = list(itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
-    for path in reversed(absent):
-        with contextlib.suppress(FileExistsError):  # another process has made it just now
+    """Create `folder` and its parents; return those that were missing, outermost first."""
+    new_folders: list[Path] = []
+    missing = list(itertools.takewhile(lambda path: not path.exists(), (folder, *folder.parents)))
+    for path in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another process has just created it
             path.mkdir()
-            made.append(path)
-    return made
+            new_folders.append(path)
+    return new_folders
 
 
 def _claim(folder: Path) -> bool:
-    """Return whether `folder` was empty and is now this run's."""
+    """Claim an empty `folder` for this run; return whether that succeeded."""
     if any(folder.iterdir()):
         return False
     try:

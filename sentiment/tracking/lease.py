@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _PREFIX = "promotion.lease."
 _CHOOSING = 0
 _POLL = 0.2
-# A lease is held for a second or two; that of a dead process on another machine ends after the
+# A lease is held for a second or two. The lease of a dead process on another machine ends after the
 # heartbeat timeout.
 _PATIENCE = 3 * HEARTBEAT_TIMEOUT
 # Keys of the leases that this process holds or waits for.
@@ -26,16 +26,16 @@ _held: set[str] = set()
 class Lease:
     """One attempt to become the only process that changes a registered model.
 
-    MLflow has no atomic compare-and-set. So each process writes a tag of its own with a number
-    above all others, and waits until no other process has a smaller one: Lamport's bakery algorithm
-    (1974), which only requires that all processes read the tags that were written.
+    MLflow has no atomic compare-and-set. So each process writes its own tag with a number above all
+    others, and waits until no other process has a smaller number. This is Lamport's bakery
+    algorithm (1974), which only requires that each process reads the tags that others have written.
 
     Parameters
     ----------
     client : MlflowClient
         Of a store that is ready.
     name : str
-        A registered model that is there.
+        An existing registered model.
     """
 
     def __init__(self, client: "MlflowClient", name: str) -> None:
@@ -56,15 +56,15 @@ class Lease:
         self._write(number)
         deadline = time.monotonic() + _PATIENCE
         while True:
-            ahead = [
+            owners_ahead = [
                 owner
-                for key, (other, _, owner) in self._read_others().items()
-                if other == _CHOOSING or (other, key) < (number, self._key)
+                for key, (other_number, _, owner) in self._read_others().items()
+                if other_number == _CHOOSING or (other_number, key) < (number, self._key)
             ]
-            if not ahead:
+            if not owners_ahead:
                 return
             if time.monotonic() > deadline:
-                raise PromotionBusyError(self._name, ahead[0])
+                raise PromotionBusyError(self._name, owners_ahead[0])
             time.sleep(_POLL)
 
     def release(self) -> None:
@@ -81,16 +81,16 @@ class Lease:
 
     def _read_others(self) -> dict[str, tuple[int, float, str]]:
         """Return number, time and owner of other living processes; remove the tags of dead ones."""
-        found = {}
+        others = {}
         for key, value in self._client.get_registered_model(self._name).tags.items():
             if key.startswith(_PREFIX) and key != self._key:
-                number, since, owner = json.loads(value)
+                number, heartbeat, owner = json.loads(value)
                 is_abandoned = owner == name_owner() and key not in _held
-                if is_alive(owner, since) and not is_abandoned:
-                    found[key] = (number, since, owner)
+                if is_alive(owner, heartbeat) and not is_abandoned:
+                    others[key] = (number, heartbeat, owner)
                 else:
                     self._delete(key)
-        return found
+        return others
 
     def _delete(self, key: str) -> None:
         from mlflow.exceptions import MlflowException

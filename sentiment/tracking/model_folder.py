@@ -1,4 +1,4 @@
-"""Folder of an MLflow model, made from a skops file."""
+"""Folder of an MLflow model, created from a skops file."""
 
 import contextlib
 import os
@@ -16,23 +16,23 @@ from sentiment.tracking.folder import CARD, MODEL, RULES, RunFacts
 # Packages to load a model with; its cleaning steps only need the standard library.
 _REQUIREMENTS = ("numpy", "pandas", "scikit-learn", "scipy", "skops")
 _OPTIONAL = ("lightgbm", "xgboost")
-# The module of the pyfunc, and its folder in that of the model.
+# The folder of code in that of the model, and the module of the pyfunc in it.
 _CODE, _LOADER = "code", "sentiment_pyfunc"
 
 
 def make_model_folder(
     files: Path, facts: RunFacts, folder: Path, run_id: str, model_id: str
 ) -> None:
-    """Make `folder`, from which MLflow loads and serves the model of a run.
+    """Create `folder`, from which MLflow loads and serves the model of a run.
 
     Parameters
     ----------
     files : Path
         The folder of the run. The saved pipeline and the card in it become part of `folder`.
     facts : RunFacts
-        Of the run: has a few rows, as an example of what the model takes, and their columns.
+        Facts of the run, with a few rows as an input example, and their columns.
     folder : Path
-        To be made.
+        The folder to create.
     run_id, model_id : str
         Ids of the run and of the model in MLflow.
     """
@@ -45,16 +45,15 @@ def make_model_folder(
 
     inputs = dict.fromkeys(["text", *facts.columns], DataType.string)
     inputs |= {name: DataType.double for name, kind in facts.columns.items() if kind == "number"}
-    # MLflow saves models, but cannot adopt a saved one. So it saves a minimal model, whose file is
-    # then replaced.
+    # MLflow cannot take over a model file, so it saves a minimal model, whose file is replaced.
     types = skops.io.get_untrusted_types(file=files / MODEL)
     packages = {name.partition(".")[0] for name in types}
-    described = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
+    model = Model(run_id=run_id, model_uuid=model_id, model_id=model_id)
     with _without_check_of_requirements():
         save_model(
             DummyClassifier(),
             str(folder),
-            mlflow_model=described,
+            mlflow_model=model,
             serialization_format="skops",
             skops_trusted_types=LOADED_TYPES,
             signature=ModelSignature(
@@ -79,19 +78,19 @@ def make_model_folder(
             copyfile(files / name, folder / name)
     (folder / _CODE).mkdir()
     copyfile(pyfunc_model.__file__, folder / _CODE / f"{_LOADER}.py")
-    described.flavors["python_function"] |= {"loader_module": _LOADER, "code": _CODE}
+    model.flavors["python_function"] |= {"loader_module": _LOADER, "code": _CODE}
     # Where the model is loaded, skops applies its own list of trusted types.
-    described.flavors["sklearn"]["skops_trusted_types"] = types
-    files_of_model = filter(Path.is_file, folder.rglob("*"))
-    described.model_size_bytes = sum(path.stat().st_size for path in files_of_model)
-    described.save(str(folder / "MLmodel"))
+    model.flavors["sklearn"]["skops_trusted_types"] = types
+    model_files = filter(Path.is_file, folder.rglob("*"))
+    model.model_size_bytes = sum(path.stat().st_size for path in model_files)
+    model.save(str(folder / "MLmodel"))
 
 
 @contextlib.contextmanager
 def _without_check_of_requirements() -> Iterator[None]:
     """Turn off MLflow's check of requirements against installed packages in the ``with`` block.
 
-    The check takes a second or two, and these requirements are pinned to what is installed.
+    The check takes a second or two, and these requirements are pinned to the installed versions.
     """
     from mlflow.utils import environment
 

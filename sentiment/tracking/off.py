@@ -70,9 +70,9 @@ class NoTracker(Tracker):
         raise _not_registered(name)
 
 
-def _not_found(what: str) -> RunNotFoundError:
+def _not_found(missing: str) -> RunNotFoundError:
     remedy = "They are found only where training tracked them: tracking=mlflow."
-    return RunNotFoundError(what, "off", remedy)
+    return RunNotFoundError(missing, "off", remedy)
 
 
 def _not_registered(name: str) -> RunNotFoundError:
@@ -86,7 +86,7 @@ class _UntrackedSweep(SweepRecord):
     def find_jobs(self) -> dict[int, float]:
         return {}
 
-    def add_job(self, *facts: Any, **more: Any) -> None:
+    def add_job(self, *args: Any, **kwargs: Any) -> None:
         pass
 
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Opening of MLflow stores: fast errors if they cannot be used, safe creation if they are new."""
+"""Opening of MLflow stores, with fast errors, and safe creation of new ones."""
 
 import contextlib
 import logging
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 _SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-# Drivers that accept a time limit for a connection, in seconds.
+# Time limit for a connection, in seconds, and the drivers that accept one.
 _CONNECT_TIMEOUT = 5
+_LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 # Seconds to wait for a locked sqlite database, as in MLflow.
 _LOCK_TIMEOUT = 20
-_LIMITED_DRIVERS = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 # Files of an sqlite database: its own, and those for rollback and write-ahead logs.
 _SQLITE_FILES = ("", "-journal", "-wal", "-shm")
 # Loggers that would repeat raised errors with a traceback.
 _NOISY = ("alembic", "mlflow.store.db.utils", "urllib3.connectionpool")
-# Bytes of a path, of 512 in SQLite with ``-journal`` behind it.
+# Bytes of a path: SQLite's limit is 512, ``-journal`` at its end included.
 _LONGEST_PATH = 504
-# The first table that MLflow makes.
+# The first table that MLflow creates.
 _MLFLOW_TABLE = "experiments"
 # The variable in which MLflow's server passes the folder of artifacts to its processes.
 _ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
@@ -47,24 +47,24 @@ _importer: threading.Thread | None = None
 def find_sqlite_path(uri: str) -> Path | None:
     """Return the file of an sqlite store, or None if `uri` is another kind of store."""
     path = uri.removeprefix(_SQLITE).partition("?")[0]
-    # As SQLAlchemy has it: %20 is a space.
+    # As in SQLAlchemy, %20 is a space.
     return Path(unquote(path)) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
 
 
 def import_ahead(uri: str) -> None:
     """Start a thread that imports what `connect` needs for `uri`.
 
-    The imports take a second, in which this thread can read and count texts.
+    The imports take a second, in which the calling thread can read and count texts.
     """
     global _importer
     if "mlflow" not in sys.modules and _importer is None:
-        # A daemon: if the data are not usable, the process ends at once.
+        # A daemon thread, so that the process ends at once if the data are not usable.
         _importer = threading.Thread(target=_import, args=(uri,), daemon=True)
         _importer.start()
 
 
 def _import(uri: str) -> None:
-    # A library that is missing is reported by `connect`.
+    # `connect` reports a missing library.
     with contextlib.suppress(ImportError):
         import_module("mlflow")
         list_store_errors()
@@ -73,14 +73,14 @@ def _import(uri: str) -> None:
             import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
-def connect(uri: str, shown: str) -> "MlflowClient":
-    """Return a client of the store, after making or migrating its tables.
+def connect(uri: str, public_uri: str) -> "MlflowClient":
+    """Return a client of the store, after creating or migrating its tables.
 
     Parameters
     ----------
     uri : str
         Any MLflow tracking URI.
-    shown : str
+    public_uri : str
         The same without passwords.
 
     Raises
@@ -102,51 +102,51 @@ def connect(uri: str, shown: str) -> "MlflowClient":
     if uri.startswith(_DATABASES):
         from alembic.util import CommandError
 
-        problems += (CommandError,)  # its tables are of a version that this MLflow does not know
+        problems += (CommandError,)  # the tables have a version that this MLflow does not know
     try:
         if uri not in _opened or (database is not None and not database.exists()):
-            _open(uri, shown)
+            _open(uri, public_uri)
         mlflow.set_tracking_uri(uri)
         client = mlflow.MlflowClient()
     except TrackingStoreError:
         raise
     except problems as error:
-        raise translate(shown, error) from error
-    patient: Any = PatientClient(client, shown)
+        raise translate(public_uri, error) from error
+    patient: Any = PatientClient(client, public_uri)
     return patient  # type: ignore[no-any-return]
 
 
 def _make_absolute(uri: str) -> str:
-    """Return the address of an sqlite store with the current folder in it, any other as it is.
+    """Return the address of an sqlite store with an absolute path, other addresses unchanged.
 
-    MLflow caches stores by their addresses, and a notebook may change its folder.
+    MLflow caches stores by their addresses, and a notebook may change its working folder.
     """
     database = find_sqlite_path(uri)
     if database is None or database.is_absolute():
         return uri
-    here = str(Path.cwd()).replace("%", "%25").replace("?", "%3F")
-    return f"{_SQLITE}{here}/{uri.removeprefix(_SQLITE)}"
+    working_folder = str(Path.cwd()).replace("%", "%25").replace("?", "%3F")
+    return f"{_SQLITE}{working_folder}/{uri.removeprefix(_SQLITE)}"
 
 
 @cache
 def _avoid_stray_folders() -> None:
-    """Keep MLflow from making a stray folder for a path with ``%20``, which it does not decode.
+    """Keep MLflow from creating a stray folder for a path with ``%20``, which it does not decode.
 
     If MLflow renames its function, the only effect is an empty folder beside the right one.
     """
     from mlflow.store.db import utils
 
-    make = getattr(utils, "_make_parent_dirs_if_sqlite", None)
+    make_parents = getattr(utils, "_make_parent_dirs_if_sqlite", None)
 
-    def make_savable(db_uri: str) -> None:
-        if make is not None and "%" not in db_uri:
-            make(db_uri)
+    def make_parents_unless_quoted(db_uri: str) -> None:
+        if make_parents is not None and "%" not in db_uri:
+            make_parents(db_uri)
 
-    utils._make_parent_dirs_if_sqlite = make_savable
+    utils._make_parent_dirs_if_sqlite = make_parents_unless_quoted
 
 
-def _reach(uri: str, shown: str) -> None:
-    """Connect to a database once: MLflow would retry for two minutes without a message.
+def _check_database(uri: str, public_uri: str) -> None:
+    """Connect to a database once, since MLflow would retry for two minutes without a message.
 
     Raises
     ------
@@ -156,18 +156,18 @@ def _reach(uri: str, shown: str) -> None:
     database = find_sqlite_path(uri)
     if database is not None and database.is_dir():
         reason = f"'{database}' is a folder; expected a file such as mlflow.db"
-        raise TrackingStoreError(shown, reason, ExitCode.MISTAKE)
+        raise TrackingStoreError(public_uri, reason, ExitCode.MISTAKE)
     if database is not None:
         file = database if database.exists() else _name_draft(database)
         if not is_unicode(database):
             reason = f"the path of its file, {str(database)!r}, is not in UTF-8"
             remedy = "Name another folder with outputs=<folder>"
-            raise TrackingStoreError(shown, reason, ExitCode.MISTAKE, remedy)
-        over = len(os.fsencode(file)) - _LONGEST_PATH
-        if over > 0:
-            reason = f"the path of its file is {over} bytes longer than SQLite can open"
+            raise TrackingStoreError(public_uri, reason, ExitCode.MISTAKE, remedy)
+        excess = len(os.fsencode(file)) - _LONGEST_PATH
+        if excess > 0:
+            reason = f"the path of its file is {excess} bytes longer than SQLite can open"
             remedy = "Name a shorter folder with outputs=<folder>"
-            raise TrackingStoreError(shown, reason, ExitCode.MISTAKE, remedy)
+            raise TrackingStoreError(public_uri, reason, ExitCode.MISTAKE, remedy)
     if not uri.startswith(_DATABASES) or (database is not None and not database.exists()):
         return
     from sqlalchemy import create_engine, inspect
@@ -175,39 +175,39 @@ def _reach(uri: str, shown: str) -> None:
     from sqlalchemy.pool import NullPool
 
     url: URL = make_url(uri)
-    limited = url.drivername.partition("+")[2] in _LIMITED_DRIVERS
-    limits = {"connect_timeout": _CONNECT_TIMEOUT} if limited else {}
+    accepts_limit = url.drivername.partition("+")[2] in _LIMITED_DRIVERS
+    connect_args = {"connect_timeout": _CONNECT_TIMEOUT} if accepts_limit else {}
     if database is not None:
-        limits = {"timeout": _LOCK_TIMEOUT}
-    with create_engine(url, poolclass=NullPool, connect_args=limits).connect() as connection:
+        connect_args = {"timeout": _LOCK_TIMEOUT}
+    with create_engine(url, poolclass=NullPool, connect_args=connect_args).connect() as connection:
         tables = inspect(connection).get_table_names()
     if tables and _MLFLOW_TABLE not in tables:
-        more = f", and {len(tables) - 2:,} more" if len(tables) > 2 else ""
+        rest = f", and {len(tables) - 2:,} more" if len(tables) > 2 else ""
         raise TrackingStoreError(
-            shown,
-            f"the database holds the tables of another program ({quote_list(tables[:2])}{more}); "
+            public_uri,
+            f"the database holds the tables of another program ({quote_list(tables[:2])}{rest}); "
             "expected one that is new, or that MLflow has made",
             ExitCode.MISTAKE,
         )
 
 
-def _open(uri: str, shown: str) -> None:
-    """Make the store and its tables if necessary, and check that it can be queried."""
+def _open(uri: str, public_uri: str) -> None:
+    """Create the store and its tables if necessary, and check that it can be queried."""
     import mlflow
 
-    _reach(uri, shown)
+    _check_database(uri, public_uri)
     database = find_sqlite_path(uri)
-    with _one_at_a_time(database):
+    with _lock_database(database):
         if database is not None and not database.exists():
-            _make_whole(database, uri)
+            _create_database(database, uri)
         client = mlflow.MlflowClient(uri)
-        attempt(shown, lambda: client.search_experiments(max_results=1))
+        attempt(public_uri, lambda: client.search_experiments(max_results=1))
     _opened.add(uri)
 
 
 @contextlib.contextmanager
-def _one_at_a_time(database: Path | None) -> Iterator[None]:
-    """Let one process at a time open an sqlite store: if two migrate a new one, one fails."""
+def _lock_database(database: Path | None) -> Iterator[None]:
+    """Let one process at a time open an sqlite store: of two that migrate it, one would fail."""
     if database is None:
         yield
         return
@@ -216,17 +216,17 @@ def _one_at_a_time(database: Path | None) -> Iterator[None]:
         yield
 
 
-def _make_whole(database: Path, uri: str) -> None:
-    """Make an sqlite store under a temporary name: MLflow cannot complete an incomplete one."""
+def _create_database(database: Path, uri: str) -> None:
+    """Create an sqlite store under a temporary name: MLflow cannot complete an incomplete one."""
     import mlflow
 
     draft = _name_draft(database)
-    _remove_database(draft)  # of a process that was killed
+    _remove_database(draft)  # a killed process may have left one
     folder = uri.partition("?")[0].rpartition("/")[0]
     try:
-        with _quoting_root():
+        with _escaped_artifact_root():
             mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
-        # Unlike a rename, a link never replaces a file that another process has just made.
+        # Unlike a rename, a link never replaces a file that another process has just created.
         try:
             os.link(draft, database)
         except FileExistsError:
@@ -238,10 +238,10 @@ def _make_whole(database: Path, uri: str) -> None:
 
 
 @contextlib.contextmanager
-def _quoting_root() -> Iterator[None]:
+def _escaped_artifact_root() -> Iterator[None]:
     """Give MLflow its folder of artifacts as a URI, in which quotes and odd bytes are escaped.
 
-    MLflow writes that of its first experiment into SQL as it is, though no run is in there.
+    MLflow inserts the folder of its default experiment, which has no runs, into SQL unescaped.
     """
     if _ROOT in os.environ:
         yield
@@ -258,5 +258,5 @@ def _name_draft(database: Path) -> Path:
 
 
 def _remove_database(path: Path) -> None:
-    for ending in _SQLITE_FILES:
-        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+    for suffix in _SQLITE_FILES:
+        path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 # attempt is made after so many seconds, and the longest wait is about 40 s.
 _DELAYS = (0.5, 1.0, 2.0, 4.0)
 _PATIENCE = 20.0
-# Texts of sqlite and the operating system on errors of a disk.
+# Disk errors in messages of sqlite and the operating system.
 _DISK_ERRORS = {
     "No space left on device": "the disk is full",
     "disk is full": "the disk is full",
@@ -28,20 +28,26 @@ _DISK_ERRORS = {
     "disk I/O error": "the disk cannot be written or read",
 }
 _LOCKED = "another process keeps the database locked"
-# Remedies and conditions (of `TrackingStoreError`) of outages that are not those of a server.
-_FULL_ENDS = "Make space on the disk, and give the same command again", "there is space on the disk"
-_DISK_ENDS = "Check the disk and the space on it, and give the same command again", "the disk works"
-_LOCKED_ENDS = "Give the same command again when that one has ended", "that one has ended"
-# Texts of sqlite and the operating system on a store that this user may not write.
+# Remedies and conditions (of `TrackingStoreError`) of outages without a server.
+_FULL_OUTLOOK = (
+    "Make space on the disk, and give the same command again",
+    "there is space on the disk",
+)
+_DISK_OUTLOOK = (
+    "Check the disk and the space on it, and give the same command again",
+    "the disk works",
+)
+_LOCKED_OUTLOOK = "Give the same command again when that one has ended", "that one has ended"
+# Missing write permission in messages of sqlite and the operating system.
 _READ_ONLY = ("Permission denied", "Operation not permitted", "Read-only file", "readonly database")
-# What SQLAlchemy writes in front of the error of a database: a line, and its class.
+# Texts that SQLAlchemy adds to the error of a database: a line in front, and the class.
 _NOTE = "(raised as a result of "
 _DRIVER = re.compile(r"^\(\w+(?:\.\w+)*\) ")
-# Texts of sqlite on a file that was overwritten or cut off.
+# Messages of sqlite about a file that was overwritten or truncated.
 _DAMAGE = ("disk image is malformed", "file is not a database")
-# MLflow's text on tables of another version, which it reports as an internal error.
+# Message of MLflow about tables of another version, which it reports as an internal error.
 _OTHER_SCHEMA = "out-of-date database schema"
-# Error codes of MLflow for which the store, not the request, is at fault.
+# Error codes of MLflow that mean a problem of the store, not of the request.
 _OUTAGES = {
     "ABORTED",
     "DEADLINE_EXCEEDED",
@@ -67,18 +73,18 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
     store : str
         Address of the store, without passwords.
     error : Exception
-        What MLflow raised.
+        The error that MLflow raised.
     """
     if isinstance(error, TrackingStoreError):
         return error
     reason = redact(describe(error))
-    failed = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
-    if failed or reason in _DISK_ERRORS.values():
-        ends = _FULL_ENDS if reason == "the disk is full" else _DISK_ENDS
-        return TrackingStoreError(store, reason, ExitCode.IO_ERROR, *ends)
+    is_io_error = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
+    if is_io_error or reason in _DISK_ERRORS.values():
+        outlook = _FULL_OUTLOOK if reason == "the disk is full" else _DISK_OUTLOOK
+        return TrackingStoreError(store, reason, ExitCode.IO_ERROR, *outlook)
     if any(sign in reason for sign in _DAMAGE):
         reason += "; if the file was a store before, restore a backup of it"
-    if any(sign in reason for sign in _READ_ONLY):
+    if any(phrase in reason for phrase in _READ_ONLY):
         remedy = (
             "Give this user the right to write the store and its folder, or copy the folder of "
             "outputs and name the copy: outputs=<folder>"
@@ -94,7 +100,7 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
         return TrackingStoreError(store, reason, ExitCode.MISTAKE, remedy, "it is upgraded")
     if _is_outage(error):
         if reason == _LOCKED:
-            return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE, *_LOCKED_ENDS)
+            return TrackingStoreError(store, reason, ExitCode.UNAVAILABLE, *_LOCKED_OUTLOOK)
         return TrackingStoreError(store, reason)
     return TrackingStoreError(store, reason, ExitCode.MISTAKE, condition="it can be used again")
 
@@ -102,27 +108,27 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
 def describe(error: Exception) -> str:
     """Return the message of MLflow or a database in one sentence."""
     text = str(getattr(error, "orig", None) or error).strip() or type(error).__name__
-    first = next((one for one in text.splitlines() if not one.startswith(_NOTE)), text)
-    first = _DRIVER.sub("", first)
+    first_line = next((line for line in text.splitlines() if not line.startswith(_NOTE)), text)
+    first_line = _DRIVER.sub("", first_line)
     if "Max retries exceeded" in text or ("Connection refused" in text and "http" in text):
         return "no server answers there"
     if "database is locked" in text:
         return _LOCKED
-    for sign, reason in _DISK_ERRORS.items():
-        if sign in text:
+    for phrase, reason in _DISK_ERRORS.items():
+        if phrase in text:
             return reason
     if isinstance(error, OSError) and error.filename:
         return f"'{error.filename}': {error.strerror}"
-    return first.split(". ")[0]
+    return first_line.split(". ")[0]
 
 
 def attempt(store: str, call: Callable[[], T]) -> T:
-    """Return the result of `call`, which is repeated while the store is away, for up to a minute.
+    """Return the result of `call`, and retry it for up to a minute while the store is unavailable.
 
     Raises
     ------
     TrackingStoreError
-        The store is still away. Any other error of `call` is raised as it is.
+        The store is still unavailable. Other errors of `call` are raised unchanged.
     """
     start = time.monotonic()
     for delay in (*_DELAYS, None):
@@ -140,7 +146,7 @@ def attempt(store: str, call: Callable[[], T]) -> T:
 
 @contextmanager
 def store_failures(store: str) -> Iterator[None]:
-    """Raise `TrackingStoreError` for whatever MLflow raises in the ``with`` block."""
+    """Raise `TrackingStoreError` for any store error in the ``with`` block."""
     try:
         yield
     except TrackingStoreError:
@@ -160,12 +166,12 @@ def _is_outage(error: Exception) -> bool:
 
 
 class PatientClient:
-    """An MLflow client that repeats its calls while the store is away.
+    """An MLflow client that retries calls while the store is unavailable.
 
     Parameters
     ----------
     client : MlflowClient
-        Makes the calls.
+        The client that makes the calls.
     store : str
         Address of the store, without passwords.
     """
@@ -192,5 +198,5 @@ class PatientClient:
                     raise translate(self._store, error) from error
                 raise
 
-        # If only the answer was lost, a repeated request would create a second object.
+        # If only the response was lost, a retry would create a second object.
         return call_once if name.startswith("create_") else call

@@ -1,7 +1,7 @@
 """Identities of the processes that share a store, and whether they are still alive.
 
-A study and a lease know the owner of a piece of work and its last heartbeat. A run has no
-heartbeat: its tags hold the marks of its processes, by which this machine sees whether they ended.
+A study and a lease record the owner of a piece of work and its last heartbeat. A run has no
+heartbeat: its tags identify its processes, and a machine can look up its own ones.
 """
 
 import hashlib
@@ -15,15 +15,15 @@ from pathlib import Path
 
 # Tags of a run that begin with this name the processes that work on it.
 _PREFIX = "process."
-# Whether a process of another machine is alive cannot be seen. No training takes a week.
+# A process on another machine cannot be looked up. No training takes a week.
 STALE_AFTER = 7 * 24 * 3600.0
-# In seconds: how often an owner of work sends a heartbeat, and the age of the last one at which an
-# owner on another machine counts as dead.
+# Seconds between two heartbeats of an owner, and the age of the last heartbeat at which an owner on
+# another machine counts as dead.
 HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT = 15.0, 120.0
 
 
 def name_owner() -> str:
-    """Return a name for this process that no other process has: host, process id and start."""
+    """Return a unique name for this process: host, process id and start time."""
     return f"{socket.gethostname()}:{os.getpid()}:{read_start(os.getpid())}"
 
 
@@ -57,7 +57,7 @@ class ProcessMark:
     boot : str
         Changes whenever the machine starts.
     space : str
-        Namespace of process ids: containers on one machine have one each.
+        Namespace of process ids: each container on a machine has its own.
     pid : str
         Process id.
     since : str
@@ -84,7 +84,7 @@ class ProcessMark:
 
     @property
     def tags(self) -> dict[str, str]:
-        """The tag that marks a run as one of this process."""
+        """The tag that marks a run as belonging to this process."""
         value = "|".join(asdict(self).values())
         return {f"{_PREFIX}{hashlib.sha256(value.encode()).hexdigest()[:12]}": value}
 
@@ -97,25 +97,26 @@ def has_ended(tags: Mapping[str, str], started: float) -> bool:
     tags : mapping of str to str
         Tags of the run.
     started : float
-        When the run started, in seconds since the epoch. A run with a process elsewhere counts as
-        alive for `STALE_AFTER` seconds.
+        Start of the run, in seconds since the epoch. A run with a process on another machine counts
+        as alive for `STALE_AFTER` seconds.
     """
     marks = [value.split("|") for key, value in tags.items() if key.startswith(_PREFIX)]
-    here = ProcessMark.of_this_process()
-    stale = time.time() - started > STALE_AFTER
+    current = ProcessMark.of_this_process()
+    is_stale = time.time() - started > STALE_AFTER
     return bool(marks) and all(
-        len(mark) == len(asdict(here)) and _is_dead(ProcessMark(*mark), here, stale=stale)
+        len(mark) == len(asdict(current))
+        and _is_dead(ProcessMark(*mark), current, is_stale=is_stale)
         for mark in marks
     )
 
 
-def _is_dead(mark: ProcessMark, here: ProcessMark, *, stale: bool) -> bool:
-    if mark.host != here.host:
-        return stale
-    if mark.boot != here.boot:
+def _is_dead(mark: ProcessMark, current: ProcessMark, *, is_stale: bool) -> bool:
+    if mark.host != current.host:
+        return is_stale
+    if mark.boot != current.boot:
         return True
-    if mark.space != here.space:
-        return stale
+    if mark.space != current.space:
+        return is_stale
     if not Path("/proc/self").exists():
         return not _exists(int(mark.pid))
     return read_start(int(mark.pid)) != mark.since
@@ -132,12 +133,12 @@ def _exists(pid: int) -> bool:
 
 
 def read_start(pid: int) -> str:
-    """Return when a process started, in clock ticks since the boot; "" if it has ended.
+    """Return the start of a process, in clock ticks since the boot; "" if it has ended.
 
     A zombie has ended, although its parent has not read its exit code yet.
     """
     text = _read(Path(f"/proc/{pid}/stat"))
-    # The name, in parentheses, may hold anything.
+    # The name of the process, in parentheses, may contain any character.
     fields = text.rpartition(")")[2].split()
     return fields[19] if len(fields) > 19 and fields[0] not in "ZX" else ""
 

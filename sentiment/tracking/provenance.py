@@ -1,4 +1,4 @@
-"""The commit and the package versions that a run was made with."""
+"""Commit and package versions of a run."""
 
 import os
 import platform
@@ -22,9 +22,9 @@ PACKAGES = (
 
 def read_commit() -> dict[str, str]:
     """Return the git commit of this code and whether the tree was dirty; empty without git."""
-    # An image has no repository; its build sets what it was built from.
-    if built := os.environ.get("SENTIMENT_COMMIT"):
-        return {"git.commit": built}
+    # A container image has no repository, so its build sets the commit.
+    if built_from := os.environ.get("SENTIMENT_COMMIT"):
+        return {"git.commit": built_from}
     commit = _git("rev-parse", "HEAD")
     if commit is None:
         return {}
@@ -32,14 +32,14 @@ def read_commit() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str | None:
-    here = Path(__file__).resolve().parent
+    folder = Path(__file__).resolve().parent
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=here, capture_output=True, text=True, check=True, timeout=10
+        completed = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 def read_versions() -> dict[str, str]:
@@ -56,15 +56,19 @@ def read_versions() -> dict[str, str]:
 def pin(*packages: str) -> list[str]:
     """Return requirement lines that pin the installed versions of `packages`.
 
-    One that is installed under another name, as xgboost may be by xgboost-cpu, is pinned by that.
+    A package of another distribution, such as xgboost of xgboost-cpu, is pinned by that name.
 
     Examples
     --------
     >>> [line.partition("==")[0] for line in pin("joblib", "sklearn", "not_installed")]
     ['joblib', 'scikit-learn']
     """
-    found = [_find_distribution(package) for package in packages]
-    return [f"{name}=={version(name)}" for name in found if name is not None]
+    distributions = [_find_distribution(package) for package in packages]
+    return [
+        f"{distribution}=={version(distribution)}"
+        for distribution in distributions
+        if distribution is not None
+    ]
 
 
 def _find_distribution(package: str) -> str | None:

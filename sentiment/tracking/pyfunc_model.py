@@ -1,4 +1,4 @@
-"""Model as MLflow's generic interface, pyfunc, has it: labels, or labels and probabilities.
+"""Model behind MLflow's generic interface, pyfunc: labels, or labels and probabilities.
 
 A copy of this file is part of each model in the store, so it imports nothing of this project.
 """
@@ -21,13 +21,13 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 def _load_pyfunc(path: str) -> "PyfuncModel":
     """Return the model in `path`; MLflow calls it by this name."""
     folder = Path(path) if Path(path).is_dir() else Path(path).parent
-    rules = folder / RULES
-    known = json.loads(rules.read_text(encoding="utf-8")) if rules.is_file() else {}
-    return PyfuncModel(sklearn._load_pyfunc(path).get_raw_model(), known.get(MAX_F1) or {})
+    rules_path = folder / RULES
+    rules = json.loads(rules_path.read_text(encoding="utf-8")) if rules_path.is_file() else {}
+    return PyfuncModel(sklearn._load_pyfunc(path).get_raw_model(), rules.get(MAX_F1) or {})
 
 
 class PyfuncModel:
-    """Model that predicts as the parameters of a request ask for.
+    """Model whose predictions depend on the parameters of a request.
 
     Parameters
     ----------
@@ -47,76 +47,76 @@ class PyfuncModel:
         return self._pipeline
 
     def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
-        """Return the label of each row, or a table if probabilities or several labels are wanted.
+        """Return the label of each row, or a table with probabilities or several labels.
 
         Parameters
         ----------
         data : DataFrame
             Its columns are those of the signature.
         params : dict, optional
-            ``probabilities``: ``"none"`` (default), ``"top"`` (that of the label) or ``"all"``
-            (of every class, too, such as ``p:negative``). ``top_k``: number of labels for a row,
-            the most probable ones first, which label sets have beside the set; default: 1. Columns
-            are those of ``sentiment predict``.
-            ``threshold``: as ``deploy.threshold`` of it, ``"0.7"`` or ``"max_f1"``; default:
-            ``"0.5"``.
+            ``probabilities``: ``"none"`` (default), ``"top"`` (of the label) or ``"all"`` (of
+            every class, too, such as ``p:negative``). ``top_k``: number of labels for a row, the
+            most probable ones first, which label sets have beside the set; default: 1.
+            ``threshold``: ``"0.7"`` or ``"max_f1"``, as ``deploy.threshold`` of ``sentiment
+            predict``, whose columns the table has; default: ``"0.5"``.
 
         Raises
         ------
         ValueError
-            A parameter has no such value.
+            A parameter has an invalid value.
         """
-        given: dict[str, Any] = {"probabilities": LABELS_ONLY, "top_k": 1, "threshold": HALF}
-        given |= params or {}
-        wanted, top_k = given["probabilities"], int(given["top_k"])
-        if wanted not in (LABELS_ONLY, TOP, ALL):
-            raise ValueError(f"probabilities is {wanted!r}; expected none, top or all")
+        parameters: dict[str, Any] = {"probabilities": LABELS_ONLY, "top_k": 1, "threshold": HALF}
+        parameters |= params or {}
+        columns, top_k = parameters["probabilities"], int(parameters["top_k"])
+        if columns not in (LABELS_ONLY, TOP, ALL):
+            raise ValueError(f"probabilities is {columns!r}; expected none, top or all")
         if top_k < 1:
             raise ValueError(f"top_k is {top_k}; expected 1 or more")
         separator = getattr(self._pipeline[-1], "separator", None)
-        values = self._read_threshold(str(given["threshold"]), is_set=separator is not None)
-        if wanted == LABELS_ONLY and top_k == 1 and separator is None and values is None:
+        values = self._read_threshold(str(parameters["threshold"]), is_set=separator is not None)
+        if columns == LABELS_ONLY and top_k == 1 and separator is None and values is None:
             return self._pipeline.predict(data)
         probabilities = self._pipeline.predict_proba(data)
         classes = self._pipeline.classes_
         if separator is not None:
-            lines = 0.5 if values is None else values
-            return _choose_sets(probabilities, lines, classes, separator, wanted, top_k)
+            thresholds = 0.5 if values is None else values
+            return _choose_sets(probabilities, thresholds, classes, separator, columns, top_k)
         ranked = np.array(probabilities)
         rows = np.arange(len(ranked))
         if values is not None:
-            ranked[rows, _choose_codes(probabilities, values)] = 2  # above all
-        # Of equal ones, the first class is the label.
+            # Larger than any probability, so that this class comes first.
+            ranked[rows, _choose_codes(probabilities, values)] = 2
+        # In a tie, the first class is the label.
         order = np.argsort(-ranked, axis=1, kind="stable")[:, :top_k]
-        if wanted == LABELS_ONLY and top_k == 1:
+        if columns == LABELS_ONLY and top_k == 1:
             return classes[order[:, 0]]
         table = {}
         for rank, codes in enumerate(order.T, start=1):
-            ending = f"_{rank}" if rank > 1 else ""
-            table[f"prediction{ending}"] = classes[codes]
-            table[f"probability{ending}"] = probabilities[rows, codes]
-        if wanted == ALL:
+            suffix = f"_{rank}" if rank > 1 else ""
+            table[f"prediction{suffix}"] = classes[codes]
+            table[f"probability{suffix}"] = probabilities[rows, codes]
+        if columns == ALL:
             table |= _list_probabilities(probabilities, classes)
         return pd.DataFrame(table)
 
     def _read_threshold(self, threshold: str, *, is_set: bool) -> np.ndarray | None:
-        """Return a threshold for the second of two classes, or values of all classes.
+        """Return a threshold for the second of two classes, or a value for each class.
 
-        These are factors, or thresholds of labels of label sets; None is the default for all.
+        The values are factors or, for label sets, thresholds. The default threshold is None.
         """
         classes = [str(label) for label in self._pipeline.classes_]
-        several = len(classes) > 2 and not is_set
+        is_multiclass = len(classes) > 2 and not is_set
         if threshold == MAX_F1:
             if not self._max_f1:
                 raise ValueError("threshold is 'max_f1', for which the model has no values")
-            named = classes if several or is_set else classes[1:]
-            return np.array([self._max_f1[label] for label in named])
+            labels = classes if is_multiclass or is_set else classes[1:]
+            return np.array([self._max_f1[label] for label in labels])
         value = float(threshold) if _NUMBER.fullmatch(threshold) else 0.0
         if not 0 < value < 1:
             raise ValueError(f"threshold is {threshold!r}; expected a probability or max_f1")
         if value == float(HALF):
             return None
-        if several:
+        if is_multiclass:
             raise ValueError(
                 f"threshold is {threshold!r}, which is for two classes, and the model has "
                 f"{len(classes)}; expected {HALF} or max_f1"
@@ -134,21 +134,21 @@ def _choose_codes(probabilities: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _choose_sets(
-    probabilities: np.ndarray, lines: Any, classes: np.ndarray, separator: str, wanted: str,
+    probabilities: np.ndarray, thresholds: Any, classes: np.ndarray, separator: str, columns: str,
     top_k: int,
 ) -> Any:  # fmt: skip
-    """Return the labels whose probability reaches their line, joined, and what else is wanted."""
-    chosen = probabilities >= lines
-    names = np.array([separator.join(classes[row]) for row in chosen], dtype=str)
-    if wanted == LABELS_ONLY and top_k == 1:
+    """Return the joined labels that reach their thresholds, and the other columns asked for."""
+    is_chosen = probabilities >= thresholds
+    names = np.array([separator.join(classes[row]) for row in is_chosen], dtype=str)
+    if columns == LABELS_ONLY and top_k == 1:
         return names
-    likely = np.where(chosen, probabilities, 1 - probabilities)
-    table = {"prediction": names, "probability": likely.prod(axis=1)}
+    likelihoods = np.where(is_chosen, probabilities, 1 - probabilities)
+    table = {"prediction": names, "probability": likelihoods.prod(axis=1)}
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     for rank, codes in enumerate(order.T if top_k > 1 else (), start=1):
         table[f"likeliest_{rank}"] = classes[codes]
         table[f"probability_{rank}"] = probabilities[np.arange(len(codes)), codes]
-    if wanted == ALL:
+    if columns == ALL:
         table |= _list_probabilities(probabilities, classes)
     return pd.DataFrame(table)
 
@@ -156,7 +156,7 @@ def _choose_sets(
 def _list_probabilities(probabilities: np.ndarray, classes: np.ndarray) -> dict[str, np.ndarray]:
     """Return the probabilities of each class by the names and in the order of ``predict``."""
     order = list(range(len(classes)))
-    if len(classes) > 2:  # numbers by their value, and then the others
+    if len(classes) > 2:  # numbers by their value, then the other labels
         order.sort(key=lambda code: _rank(str(classes[code])))
     return {f"p:{classes[code]}": probabilities[:, code] for code in order}
 

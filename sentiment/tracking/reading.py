@@ -1,8 +1,8 @@
 """Models and other files of an sqlite store, found without MLflow.
 
-Its import takes longer than most predictions, and a hundred megabytes. Only what is in order is
-found here. In all other cases, such as a locked store, one of another version or a deleted run,
-nothing is returned: the caller asks MLflow, which reports the problem.
+The import of MLflow takes longer than most predictions, and a hundred megabytes. These functions
+only handle the usual case. In all others, such as a locked store, a store of another version or a
+deleted run, they return None, and the caller asks MLflow, which reports the problem.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ from sentiment.tracking.choosing import choose_best
 from sentiment.tracking.folder import MODEL
 from sentiment.tracking.records import NAMED, explain_name
 
-# Revisions of MLflow's tables, as its migrations number them, which the queries below fit.
+# Revisions of MLflow's tables, by the ids of its migrations, for which the queries below work.
 KNOWN_REVISIONS = frozenset({"dc11669786a5"})
-# Seconds to wait for a lock before MLflow is asked, which waits longer.
+# Seconds to wait for a lock before asking MLflow, which waits longer.
 _PATIENCE = 0.2
 _FINISHED = """
     SELECT run_uuid, name, start_time FROM runs
@@ -89,7 +89,7 @@ class _Data:
 
 @dataclass
 class _Run:
-    """A run with the attributes of MLflow's entity that are used of it."""
+    """A run with the attributes of MLflow's entity that this package uses."""
 
     info: _Info
     data: _Data = field(default_factory=_Data)
@@ -125,7 +125,7 @@ def find_model(database: Path, experiment: str, run: str, metric: str) -> FoundM
     database : Path
         File of the store.
     experiment : str
-        Name of the experiment whose best run is looked for.
+        Name of the experiment in which to look for the best run.
     run : str
         "best", the id of a run or the address of a model.
     metric : str
@@ -134,39 +134,39 @@ def find_model(database: Path, experiment: str, run: str, metric: str) -> FoundM
     try:
         with _open(database) as connection:
             if run.startswith("models:/"):
-                found = _find_by_address(connection, run)
+                model = _find_by_address(connection, run)
             else:
-                found = _find_by_run(connection, experiment, run, metric)
+                model = _find_by_run(connection, experiment, run, metric)
     except (sqlite3.Error, OSError):
         return None
-    return found if found and found.path.is_file() else None
+    return model if model and model.path.is_file() else None
 
 
 def _find_by_run(
     connection: sqlite3.Connection, experiment: str, run: str, metric: str
 ) -> FoundModel | None:
-    chosen: tuple[Any, str] | None
+    choice: tuple[Any, str] | None
     if run == "best":
-        chosen = choose_best(_read_runs(connection, _FINISHED, experiment), metric)
+        choice = choose_best(_read_runs(connection, _FINISHED, experiment), metric)
     else:
         runs = _read_runs(connection, _ONE, run)
-        chosen = (runs[0], NAMED) if runs else None
-    models = chosen and connection.execute(_MODELS, [chosen[0].info.run_id]).fetchall()
-    if not chosen or not models or len(models) > 1:  # of several, MLflow knows the latest
+        choice = (runs[0], NAMED) if runs else None
+    models = choice and connection.execute(_MODELS, [choice[0].info.run_id]).fetchall()
+    if not choice or not models or len(models) > 1:  # MLflow knows the latest of several
         return None
-    [(model, location)] = models
+    [(model_id, location)] = models
     path = _find_file(location, MODEL)
-    return FoundModel(f"models:/{model}", path, *chosen) if path else None
+    return FoundModel(f"models:/{model_id}", path, *choice) if path else None
 
 
 def _find_by_address(connection: sqlite3.Connection, address: str) -> FoundModel | None:
-    parts = _ADDRESS.fullmatch(address)
-    if parts is None:
+    match = _ADDRESS.fullmatch(address)
+    if match is None:
         return None
-    name, number = parts["name"], parts["number"]
-    if parts["alias"]:
-        number = _find_number(connection, name, parts["alias"])
-    query, values = (_MODEL, [parts["id"]]) if parts["id"] else (_VERSION, [name, number])
+    name, number = match["name"], match["number"]
+    if match["alias"]:
+        number = _find_number(connection, name, match["alias"])
+    query, values = (_MODEL, [match["id"]]) if match["id"] else (_VERSION, [name, number])
     models = connection.execute(query, values).fetchall()
     runs = _read_runs(connection, _ONE, models[0][2]) if models else []
     path = _find_file(models[0][1], MODEL) if models else None
@@ -177,7 +177,7 @@ def _find_by_address(connection: sqlite3.Connection, address: str) -> FoundModel
 
 
 def find_version(database: Path, name: str, alias: str) -> str | None:
-    """Return the number of the version that an alias means, or None if MLflow has to be asked.
+    """Return the number of the version that an alias refers to, or None if MLflow has to be asked.
 
     Parameters
     ----------
@@ -196,12 +196,12 @@ def find_version(database: Path, name: str, alias: str) -> str | None:
 
 
 def _find_number(connection: sqlite3.Connection, name: str, alias: str) -> str | None:
-    found = connection.execute(_ALIAS, [name, alias]).fetchone()
-    return str(found[0]) if found else None
+    row = connection.execute(_ALIAS, [name, alias]).fetchone()
+    return str(row[0]) if row else None
 
 
 def find_artifact(database: Path, run_id: str, name: str) -> Path | None:
-    """Return a file or folder that a run kept on this machine, or None if MLflow has to be asked.
+    """Return a local file or folder among the artifacts of a run, or None to ask MLflow.
 
     Parameters
     ----------
@@ -214,28 +214,28 @@ def find_artifact(database: Path, run_id: str, name: str) -> Path | None:
     """
     try:
         with _open(database) as connection:
-            found = connection.execute(_ARTIFACTS, [run_id]).fetchone()
+            row = connection.execute(_ARTIFACTS, [run_id]).fetchone()
     except (sqlite3.Error, OSError):
         return None
-    path = _find_file(found[0], name) if found else None
+    path = _find_file(row[0], name) if row else None
     return path if path and path.exists() else None
 
 
 @contextlib.contextmanager
 def _open(database: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that sees the store as of one moment.
+    """Yield a read-only connection in one transaction.
 
     Raises
     ------
     sqlite3.Error
-        The store cannot be read, or its tables are of another version.
+        The store cannot be read, or its tables have another version.
     """
     address = f"{database.absolute().as_uri()}?mode=ro"
-    opened = sqlite3.connect(address, timeout=_PATIENCE, uri=True)
-    with contextlib.closing(opened) as connection:
+    unlocked = sqlite3.connect(address, timeout=_PATIENCE, uri=True)
+    with contextlib.closing(unlocked) as connection:
         connection.execute("BEGIN")
-        found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        if not found or not {revision for (revision,) in found} <= KNOWN_REVISIONS:
+        revisions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        if not revisions or not {revision for (revision,) in revisions} <= KNOWN_REVISIONS:
             raise sqlite3.DatabaseError("the tables have another version")
         yield connection
 

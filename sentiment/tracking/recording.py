@@ -1,4 +1,4 @@
-"""Record: record a kept run in the tracking store, at once or after an outage."""
+"""Recording of kept runs in the tracking store, at once or after an outage."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class RecordingResult:
 
 
 def record(cfg: DictConfig) -> RecordingResult:
-    """Record a kept run; if it was recorded before, complete that record.
+    """Record a kept run, or complete an earlier record of it.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def _record(tracker: Tracker, folder: RunFolder, facts: RunFacts) -> RecordingRe
 
 
 def keep_and_record(
-    settings: DictConfig, tracker: Tracker, folder: RunFolder, facts: RunFacts, what: str
+    settings: DictConfig, tracker: Tracker, folder: RunFolder, facts: RunFacts, description: str
 ) -> RecordingResult:
     """Keep a run whose files are written, then record it.
 
@@ -121,7 +121,7 @@ def keep_and_record(
         Holds the files.
     facts : RunFacts
         Facts of the run.
-    what : str
+    description : str
         Description of the files, such as ``the report``.
 
     Raises
@@ -130,7 +130,7 @@ def keep_and_record(
         The store cannot be used; the message has the command that records the run later.
     """
     folder.keep(facts)
-    with recording_failures(folder, settings, what):
+    with recording_failures(folder, settings, description):
         tracker.open()
         with tracker.start(facts.name, facts.tags | {KEY: facts.key}) as run:
             model = run.record(folder, facts)
@@ -157,7 +157,7 @@ def _find_kept_run(
 def recording_failures(
     folder: RunFolder,
     settings: DictConfig,
-    what: str = "the trained model, its metrics and figures",
+    description: str = "the trained model, its metrics and figures",
 ) -> Iterator[None]:
     """Raise `RunNotRecordedError` if the store fails while a kept run is recorded.
 
@@ -167,23 +167,25 @@ def recording_failures(
         Holds the files of the run.
     settings : DictConfig
         Settings of the store, the group ``tracking``.
-    what : str
+    description : str
         Description of the files.
     """
     try:
         yield
     except TrackingStoreError as error:
         command = _write_command(folder.path, settings)
-        raise RunNotRecordedError(error, folder.path, command, what) from error
+        raise RunNotRecordedError(error, folder.path, command, description) from error
 
 
 def _write_command(folder: Path, settings: DictConfig) -> str:
     """Return the command that records the run in `folder` in the store of `settings`."""
-    here = Path.cwd()
-    shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
-    words = [f"folder={shown}"]
-    usual = compose("record", ["folder=x"]).tracking
+    working_folder = Path.cwd()
+    displayed = (
+        folder.relative_to(working_folder) if folder.is_relative_to(working_folder) else folder
+    )
+    overrides = [f"folder={displayed}"]
+    defaults = compose("record", ["folder=x"]).tracking
     for name, value in ((str(key), value) for key, value in settings.items()):
-        if not name.startswith("_") and usual.get(name) != value:
-            words.append(f"tracking.{name}={redact(str(value))}")
-    return show_command("record", words)
+        if not name.startswith("_") and defaults.get(name) != value:
+            overrides.append(f"tracking.{name}={redact(str(value))}")
+    return show_command("record", overrides)

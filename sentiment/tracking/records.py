@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sentiment.tracking.registry import MlflowRegistry
 
 
-# Why a model was chosen that the user named.
+# Reason for the choice of a model that the user named.
 NAMED = "it was named"
 # Tag of a run with ordered labels: their values, as JSON.
 SCALE = "data.scale"
@@ -37,7 +37,7 @@ class ModelChoice:
     path : Path
         Its skops file.
     run_id, run_name : str
-        The run that trained it; empty for a file that no run is known of.
+        The run that trained it; empty for a file of an unknown run.
     why : str
         How it was chosen.
     commit, data, fingerprint : str
@@ -65,7 +65,7 @@ class ModelChoice:
 
     @classmethod
     def of_file(cls, address: str, setting: str) -> Self:
-        """Return the skops file that the value of a setting names, of which no run is known.
+        """Return the skops file that the value of a setting names; its run is unknown.
 
         Raises
         ------
@@ -83,13 +83,13 @@ class ModelChoice:
         return self.why == NAMED
 
     def read_scale(self) -> dict[str, float] | None:
-        """Return the value of each label on its scale, None if labels are not ordered."""
-        found: dict[str, float] | None = json.loads(self.scale) if self.scale else None
-        return found
+        """Return the value of each label on its scale, or None if labels are not ordered."""
+        scale: dict[str, float] | None = json.loads(self.scale) if self.scale else None
+        return scale
 
 
 def explain_name(uri: str, address: str) -> str:
-    """Return why the model `uri` was chosen: the user named it, or an alias or version of it."""
+    """Return the reason for the choice of the model `uri`: the user named it, or an alias of it."""
     return NAMED if uri == address else f"{NAMED} {address}"
 
 
@@ -120,7 +120,7 @@ class StoredRun:
     status: str = ""
 
     def describe_refit(self) -> str:
-        """Return the further rows that the saved model learned from, in words, "" without any."""
+        """Describe the rows beside the training rows that the saved model was fitted on, or ""."""
         return _REFITTED.get(self.tags.get("fitted_on", ""), "")
 
 
@@ -206,7 +206,7 @@ class SweepRecord(ABC):
         tags, params, metrics : dict
             Facts, settings and numbers.
         error : str
-            Why it failed, with the traceback; empty if it did not.
+            Message and traceback of its failure; empty if it succeeded.
         """
 
     @abstractmethod
@@ -227,7 +227,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def import_ahead(self) -> None:
-        """Start to import, in another thread, what `open` needs."""
+        """Start a thread that imports the libraries of `open`."""
 
     @abstractmethod
     def open(self) -> None:
@@ -289,7 +289,7 @@ class Tracker(ABC):
         run_id : str
             Id of the run.
         name : str
-            Of the file, in the folder of the run.
+            Path of the file in the folder of the run.
 
         Raises
         ------
@@ -329,7 +329,7 @@ class Tracker(ABC):
 
     @abstractmethod
     def find_version(self, name: str, alias: str) -> str | None:
-        """Return the number of the version that an alias of a registered model means, or None."""
+        """Return the number of the version of a registered model behind an alias, or None."""
 
     @abstractmethod
     def open_registry(self, name: str) -> "MlflowRegistry":

@@ -1,4 +1,4 @@
-"""Lookup of the reference profile of a model."""
+"""Reference profile of a model in the store."""
 
 from sentiment.errors import ReferenceMissingError, RunNotFoundError
 from sentiment.modeling.reference import FOLDER, Reference, load_reference
@@ -11,7 +11,7 @@ def find_reference(choice: ModelChoice, tracker: Tracker) -> Reference:
     Raises
     ------
     ReferenceMissingError
-        Its training did not write one.
+        The training of the model did not write one.
     SentimentError
         The store cannot be used.
     """

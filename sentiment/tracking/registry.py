@@ -67,11 +67,11 @@ class MlflowRegistry:
         """Return the version with this number, or None."""
         return self._look_up(self._client.get_model_version, number)
 
-    def _look_up(self, get: "Callable[[str, str], ModelVersion]", which: str) -> Version | None:
+    def _look_up(self, get: "Callable[[str, str], ModelVersion]", reference: str) -> Version | None:
         from mlflow.exceptions import MlflowException
 
         try:
-            return _describe(get(self.name, which))
+            return _describe(get(self.name, reference))
         except MlflowException as error:
             if error.error_code in _ABSENT:
                 return None
@@ -79,18 +79,18 @@ class MlflowRegistry:
 
     def list_versions(self, run_id: str | None = None) -> list[Version]:
         """Return the versions of the models of a run (default: all), the newest first."""
-        wanted = f"name = '{self.name}'"
+        query = f"name = '{self.name}'"
         if run_id is not None:
-            wanted += f" AND run_id = '{run_id}'"
-        found: list[ModelVersion] = []
+            query += f" AND run_id = '{run_id}'"
+        versions: list[ModelVersion] = []
         token = None
         while token != "":
-            page = self._client.search_model_versions(wanted, page_token=token)
-            found, token = found + list(page), page.token or ""
-        return sorted(map(_describe, found), key=lambda one: -int(one.number))
+            page = self._client.search_model_versions(query, page_token=token)
+            versions, token = versions + list(page), page.token or ""
+        return sorted(map(_describe, versions), key=lambda version: -int(version.number))
 
     def read_tags(self) -> dict[str, str]:
-        """Return the tags of the registered model itself; none if it is not there."""
+        """Return the tags of the registered model itself; empty if there is no such model."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -117,10 +117,10 @@ class MlflowRegistry:
     def register(self, uri: str, run_id: str) -> Version:
         """Return a new version of the model ``models:/<id>`` of a run."""
         self._create()
-        made = self._client.create_model_version(
+        version = self._client.create_model_version(
             self.name, source=uri, run_id=run_id, model_id=uri.removeprefix("models:/")
         )
-        return _describe(made)
+        return _describe(version)
 
     def _create(self) -> None:
         from mlflow.exceptions import MlflowException
@@ -148,5 +148,5 @@ class MlflowRegistry:
             self._client.set_registered_model_alias(self.name, alias, number)
 
 
-def _describe(found: "ModelVersion") -> Version:
-    return Version(str(found.version), str(found.run_id), dict(found.tags))
+def _describe(version: "ModelVersion") -> Version:
+    return Version(str(version.version), str(version.run_id), dict(version.tags))

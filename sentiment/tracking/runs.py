@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
 
-# Tags of a run: the digest of its model file, whether the training itself recorded it, and why the
-# file cannot be loaded without the run; "" if it can.
+# Tags of a run: the digest of its model file, whether the training itself recorded it, and the
+# reason why the file cannot be loaded without the run ("" if it can).
 _DIGEST, _IS_OWN, _AUDIT = "model.sha256", "model.own", "model.audit"
 # The tag that MLflow shows as the description of a run, as Markdown.
 _DESCRIPTION = "mlflow.note.content"
@@ -40,23 +40,23 @@ def _fetch_checked_model(uri: str, run: "Run", store: str) -> Path:
     from mlflow.artifacts import download_artifacts
     from mlflow.exceptions import MlflowException
 
-    wanted = f"the model file of run {run.info.run_id!r}"
+    missing = f"the model file of run {run.info.run_id!r}"
     try:
-        copy = None if is_local(run.info.artifact_uri) else str(make_download_folder())
-        path = Path(download_artifacts(artifact_uri=uri, dst_path=copy), MODEL)
+        download_folder = None if is_local(run.info.artifact_uri) else str(make_download_folder())
+        path = Path(download_artifacts(artifact_uri=uri, dst_path=download_folder), MODEL)
     except (MlflowException, OSError) as error:
         reason = redact(read_reason(error).rstrip("."))
-        # MLflow's message then is about an artifact with an empty name.
-        gone = "No such artifact" in reason or isinstance(error, FileNotFoundError)
-        what = "were deleted" if gone else f"cannot be read ({reason})"
+        # For a deleted folder, MLflow's message is about an artifact with an empty name.
+        is_deleted = "No such artifact" in reason or isinstance(error, FileNotFoundError)
+        problem = "were deleted" if is_deleted else f"cannot be read ({reason})"
         raise RunNotFoundError(
-            wanted, store, f"Its artifacts {what}: train that model again, or name another run."
+            missing, store, f"Its artifacts {problem}: train that model again, or name another run."
         ) from error
     if not path.is_file():
         if _DIGEST not in run.data.tags:  # another program made it
             raise UntrustedModelError(path.parent, f"it is not saved as {MODEL}")
         raise RunNotFoundError(
-            wanted,
+            missing,
             store,
             f"'{path}' was deleted: restore it, such as from the folder of its training, train "
             "that model again, or name another run.",
@@ -99,31 +99,31 @@ def _check_digest(path: Path, tags: Mapping[str, str]) -> None:
     Raises
     ------
     UntrustedModelError
-        The file is not the one that the run recorded. A run of which no digest was kept passes.
+        The file is not the one that the run recorded. A run without a digest is accepted.
     """
-    kept = tags.get(_DIGEST)
-    if kept is None:
+    recorded = tags.get(_DIGEST)
+    if recorded is None:
         return
-    found = digest_file(path)
-    if found != kept:
+    digest = digest_file(path)
+    if digest != recorded:
         raise UntrustedModelError(
             path,
-            f"it was changed after it was trained: its SHA-256 is {found[:12]}…, and its run "
-            f"keeps {kept[:12]}…",
+            f"it was changed after it was trained: its SHA-256 is {digest[:12]}…, and its run "
+            f"keeps {recorded[:12]}…",
         )
 
 
 def log_files(client: Any, run_id: str, folder: Path, names: Sequence[str]) -> None:
     """Keep the files `names`, paths relative to `folder`, under the same paths."""
     for name in names:
-        inside = str(PurePosixPath(name).parent)
-        client.log_artifact(run_id, str(folder / name), None if inside == "." else inside)
+        parent = str(PurePosixPath(name).parent)
+        client.log_artifact(run_id, str(folder / name), None if parent == "." else parent)
 
 
 class MlflowRun(RunRecord):
     """Run in an MLflow store.
 
-    Every method may be called again, such as after the store was away: nothing is recorded twice.
+    Every method may be called again, such as after an outage: nothing is recorded twice.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class MlflowRun(RunRecord):
         self.has_ended = False
 
     def log_data(self, name: str, fingerprint: str) -> None:
-        """Record which data the run is on."""
+        """Record the data of the run."""
         from mlflow.data.code_dataset_source import CodeDatasetSource
         from mlflow.data.meta_dataset import MetaDataset
         from mlflow.entities import DatasetInput, InputTag
@@ -156,12 +156,14 @@ class MlflowRun(RunRecord):
         # MLflow's limit of a digest is 36 characters.
         source = CodeDatasetSource(tags={})
         data = MetaDataset(source, name=name, digest=fingerprint[:36])  # type: ignore[abstract]
-        used = DatasetInput(data._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")])
+        inputs = DatasetInput(
+            data._to_mlflow_entity(), [InputTag("mlflow.data.context", "training")]
+        )
         try:
-            self._client.log_inputs(self.id, [used])
+            self._client.log_inputs(self.id, [inputs])
         except MlflowException:
-            # Another job recorded the same data at the same time, so a second call finds it.
-            self._client.log_inputs(self.id, [used])
+            # Another job recorded the same data at the same time; a second call finds them.
+            self._client.log_inputs(self.id, [inputs])
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings."""
@@ -173,11 +175,11 @@ class MlflowRun(RunRecord):
             self._client.log_batch(self.id, params=items[start : start + CALL_ITEMS])
 
     def log_metrics(self, metrics: dict[str, float], moment: float | None = None) -> None:
-        """Record numbers, which were measured at `moment`, in seconds since the epoch."""
+        """Record metrics that were measured at `moment`, in seconds since the epoch."""
         from mlflow.entities import Metric
 
-        now = round(1000 * (time.time() if moment is None else moment))
-        items = [Metric(key, value, now, 0) for key, value in metrics.items()]
+        timestamp = round(1000 * (time.time() if moment is None else moment))
+        items = [Metric(key, value, timestamp, 0) for key, value in metrics.items()]
         for start in range(0, len(items), CALL_ITEMS):
             self._client.log_batch(self.id, metrics=items[start : start + CALL_ITEMS])
 
@@ -199,8 +201,8 @@ class MlflowRun(RunRecord):
                 self.log_data(*facts.data)
             self.log_metrics(facts.metrics, facts.ended)
             if facts.description:
-                shown = redact(facts.description).replace(RUN_ID, self.id)
-                self._client.set_tag(self.id, _DESCRIPTION, shown)
+                description = redact(facts.description).replace(RUN_ID, self.id)
+                self._client.set_tag(self.id, _DESCRIPTION, description)
             self.log_files(folder.path, [name for name in folder.files if name != MODEL])
             has_model = MODEL in folder.files
             address = self._log_model(folder.path, facts) if has_model else ""
@@ -219,14 +221,14 @@ class MlflowRun(RunRecord):
             self._experiment, name="model", source_run_id=self.id
         )
         if model.status != LoggedModelStatus.READY:
-            with tempfile.TemporaryDirectory() as home:
-                folder = Path(home, "model")
+            with tempfile.TemporaryDirectory() as temporary_folder:
+                folder = Path(temporary_folder, "model")
                 make_model_folder(files, facts, folder, self.id, model.model_id)
                 self._client.log_model_artifacts(model.model_id, str(folder))
             self._client.finalize_logged_model(model.model_id, "READY")
         outputs = self._client.get_run(self.id).outputs
-        known = {one.model_id for one in outputs.model_outputs} if outputs else set()
-        if model.model_id not in known:
+        output_ids = {output.model_id for output in outputs.model_outputs} if outputs else set()
+        if model.model_id not in output_ids:
             self._client.log_outputs(self.id, [LoggedModelOutput(model.model_id, step=0)])
         digest = digest_file(files / MODEL)
         # A digest in the folder of a run proves nothing, since anyone could have written the
@@ -239,6 +241,6 @@ class MlflowRun(RunRecord):
 
     def _find_model(self) -> "LoggedModel | None":
         """Return the model of an earlier attempt, which may have been interrupted."""
-        wanted = f"source_run_id = '{self.id}'"
-        found: list[LoggedModel] = self._client.search_logged_models([self._experiment], wanted)
-        return found[0] if found else None
+        query = f"source_run_id = '{self.id}'"
+        models: list[LoggedModel] = self._client.search_logged_models([self._experiment], query)
+        return models[0] if models else None

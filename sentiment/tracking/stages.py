@@ -65,7 +65,7 @@ class Stages:
     done : list of Stage
         Finished stages.
     watches_memory : bool, default=True
-        Whether peaks are measured, and freed memory is returned after each stage. Both take some
+        If True, peaks are measured and freed memory is returned after each stage. Both take some
         hundredths of a second, which adds up over the short jobs of a sweep.
 
     Examples
@@ -83,7 +83,7 @@ class Stages:
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
-        """Measure what happens inside the ``with`` block as the stage `name`."""
+        """Measure the ``with`` block as the stage `name`."""
         self.observer.on_start(name)
         if self.watches_memory:
             _reset_peak_memory()
@@ -116,10 +116,10 @@ def release_memory() -> None:
 
 
 def release_libraries() -> None:
-    """Return the pages of libraries that have been read from their files, and not changed.
+    """Return unchanged pages of libraries to the operating system.
 
     Most of them were needed only at start: LLVM alone keeps 70 MB of them once kernels are loaded.
-    The system reads a page again from its file cache when it is used.
+    If a page is used again, the system reads it from its file cache.
     """
     with suppress(AttributeError, OSError, TypeError):  # another system than Linux
         madvise = ctypes.CDLL(None).madvise
@@ -136,17 +136,17 @@ def _list_unchanged(smaps: str) -> list[tuple[int, int]]:
     >>> _list_unchanged(library.format(0)), _list_unchanged(library.format(4))
     ([(4198400, 4202496)], [])
     """
-    found = re.findall(
+    mappings = re.findall(
         r"^(\w+)-(\w+) r-[-x]p \w+ \S+ \d+ +/.*\n(?:[A-Z].*\n)*?Anonymous: +0 kB",
         smaps,
         re.MULTILINE,
     )
-    return [(int(start, 16), int(stop, 16)) for start, stop in found]
+    return [(int(start, 16), int(stop, 16)) for start, stop in mappings]
 
 
 def _reset_peak_memory() -> None:
-    # Linux resets the peak (man proc_pid_clear_refs, value 5). Elsewhere, the peak is that of the
-    # whole process.
+    # Linux resets the peak (man proc_pid_clear_refs, value 5). On other systems, the peak is that
+    # of the whole process so far.
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

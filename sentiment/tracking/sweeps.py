@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _JOB_TAG = "sweep.job"
-_ERROR = 500  # characters of an error in a tag; a file has all of it
+_ERROR_LENGTH = 500  # characters of an error in a tag; a file has the whole error
 
 
-def search_all(client: "MlflowClient", experiment: str, wanted: str) -> "list[Run]":
-    """Return all runs of an experiment, given by id, that match the filter `wanted`."""
+def search_all(client: "MlflowClient", experiment: str, query: str) -> "list[Run]":
+    """Return all runs that match the filter `query` in an experiment, given by its id."""
     runs: list[Run] = []
     token = None
     while True:
-        page = client.search_runs([experiment], wanted, max_results=1000, page_token=token)
+        page = client.search_runs([experiment], query, max_results=1000, page_token=token)
         runs += list(page)
         token = page.token
         if not token:
@@ -61,7 +61,7 @@ class MlflowSweep(SweepRecord):
         self.id = run_id
 
     def find_jobs(self) -> dict[int, float]:
-        """Return the numbers of the jobs that are recorded, and when each ended."""
+        """Return the end times of the recorded jobs, in seconds since the epoch, by number."""
         with store_failures(self._store):
             runs = search_all(
                 self._client,
@@ -69,15 +69,15 @@ class MlflowSweep(SweepRecord):
                 f"tags.mlflow.parentRunId = '{self.id}' AND tags.kind = 'trial'",
             )
         self._earlier = {}
-        ended = {}
+        end_times = {}
         for run in runs:
             number = int(run.data.tags[_JOB_TAG])
             self._earlier.setdefault(number, []).append(run.info.run_id)
             # A process that was killed while recording left the run of the job running; another
             # process may have ended it since.
             if run.info.status in ("FINISHED", "FAILED"):
-                ended[number] = run.info.end_time / 1000
-        return ended
+                end_times[number] = run.info.end_time / 1000
+        return end_times
 
     def add_job(
         self,
@@ -92,8 +92,8 @@ class MlflowSweep(SweepRecord):
         """Record an ended job, replacing an earlier record of it."""
         from mlflow.entities import Metric, Param
 
-        start, end = (round(1000 * moment) for moment in period)
-        facts = {
+        start, end = (round(1000 * seconds) for seconds in period)
+        run_tags = {
             "mlflow.parentRunId": str(self.id),
             "mlflow.source.name": name_source(tags),
             "mlflow.source.type": "LOCAL",
@@ -102,7 +102,7 @@ class MlflowSweep(SweepRecord):
             **ProcessMark.of_this_process().tags,
         }
         if error:
-            facts["error"] = redact(error.splitlines()[0])[:_ERROR]
+            run_tags["error"] = redact(error.splitlines()[0])[:_ERROR_LENGTH]
         items = [Param(k, v[:PARAM_LENGTH]) for k, v in redact_values(params).items()]
         with store_failures(self._store):
             for earlier in self._earlier.pop(number, []):
@@ -111,27 +111,27 @@ class MlflowSweep(SweepRecord):
                 self._experiment,
                 start_time=start,
                 run_name=redact(f"#{number} {name}")[:NAME_LENGTH],
-                tags=redact_values(tags | facts | self._commit),
+                tags=redact_values(tags | run_tags | self._commit),
             )
             run_id = run.info.run_id
             self._client.log_batch(
                 run_id, [Metric(k, v, end, 0) for k, v in metrics.items()], items[:CALL_ITEMS]
             )
-            for at in range(CALL_ITEMS, len(items), CALL_ITEMS):
-                self._client.log_batch(run_id, params=items[at : at + CALL_ITEMS])
+            for offset in range(CALL_ITEMS, len(items), CALL_ITEMS):
+                self._client.log_batch(run_id, params=items[offset : offset + CALL_ITEMS])
             if error:
                 self._client.log_text(run_id, redact(error), "error.txt")
             self._client.set_terminated(run_id, "FAILED" if error else "FINISHED", end)
 
     def update(self, tags: dict[str, str], metrics: dict[str, float]) -> None:
-        """Record how far the sweep is."""
+        """Record the progress of the sweep."""
         from mlflow.entities import Metric, RunTag
 
-        now = round(1000 * time.time())
+        timestamp = round(1000 * time.time())
         with store_failures(self._store):
             self._client.log_batch(
                 str(self.id),
-                metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+                metrics=[Metric(key, value, timestamp, 0) for key, value in metrics.items()],
                 tags=[RunTag(k, v[:TAG_LENGTH]) for k, v in redact_values(tags).items()],
             )
 

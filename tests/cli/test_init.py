@@ -21,7 +21,7 @@ import sentiment
 from sentiment.api import Model
 from sentiment.cli.init import make_project, name_package
 from sentiment.config import check_config, compose, explain_error, make, quote_free_text
-from sentiment.config.metrics import OwnMetric
+from sentiment.config.metrics import CustomMetric
 from sentiment.errors import ConfigError, FitError, OccupiedFolderError, ProjectFileError
 
 WORKERS = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
@@ -48,7 +48,7 @@ def project(
 
     With the parameter ``installed`` the package is not there, but among the installed ones.
     """
-    monkeypatch.setattr("sentiment.config.project._given", {})
+    monkeypatch.setattr("sentiment.config.project._typed_patterns", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     folder = tmp_path / "my project"
     make_project(folder)
@@ -359,7 +359,7 @@ def test_a_metric_that_raises_names_its_line(project: Path) -> None:
 def test_a_metric_of_scikit_learn_that_gives_no_number_is_described(
     function: str, said: str
 ) -> None:
-    measure = OwnMetric("loss", f"sklearn.metrics.{function}").load()
+    measure = CustomMetric("loss", f"sklearn.metrics.{function}").load()
     with pytest.raises(ProjectFileError) as caught:
         measure(["a", "b"], ["a", "b"])
     assert said in str(caught.value)

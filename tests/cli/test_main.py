@@ -19,7 +19,7 @@ COMMANDS = sorted(path.parent.name for path in (ROOT / "sentiment/commands").glo
 @pytest.fixture(autouse=True)
 def form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "_form", commands._form)
-    monkeypatch.setattr(commands, "_typed", [])
+    monkeypatch.setattr(commands, "_arguments", [])
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sentiment.config.conf_folder import CONF
 from sentiment.config.described import (
     find_expected_values,
     find_meaning,
@@ -13,7 +14,6 @@ from sentiment.config.described import (
     read_heading,
     read_settings,
 )
-from sentiment.config.places import CONF
 from sentiment.config.schemas import TARGETS
 
 GROUPS = ("data", "deploy", "features", "model", "tracking")

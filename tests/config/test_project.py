@@ -25,7 +25,7 @@ class Bold(LogisticRegression):
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working folder, with a package of the user's and a pyproject.toml that trusts it."""
-    monkeypatch.setattr("sentiment.config.project._given", {})
+    monkeypatch.setattr("sentiment.config.project._typed_patterns", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     package = tmp_path / "mine"
     package.mkdir()

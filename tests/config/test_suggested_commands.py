@@ -23,7 +23,7 @@ from sentiment.config import (
     compose,
     make,
     quote_free_text,
-    remember_words,
+    remember_arguments,
     repeat_command,
     suggest_command,
     suggest_ui,
@@ -48,7 +48,7 @@ Train = Callable[..., TrainingResult]
 @pytest.fixture(autouse=True)
 def forget_words() -> Iterator[None]:
     yield
-    remember_words([])
+    remember_arguments([])
 
 
 def find_commands(text: str) -> list[tuple[str, list[str]]]:
@@ -146,7 +146,7 @@ def read_text(node: ast.expr) -> str:
 @pytest.mark.slow
 def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path: Path) -> None:
     where = [f"outputs={tmp_path}/my runs", "trusted=[mine.*]", "tracking.experiment=mine"]
-    remember_words(["model=svm", *where, "search.storage=sqlite:///s.db"])
+    remember_arguments(["model=svm", *where, "search.storage=sqlite:///s.db"])
     suggestions = list(list_suggestions())
     assert len(suggestions) >= 8
     for script, words in suggestions:
@@ -191,7 +191,7 @@ def test_make_targets_and_extras_in_messages_exist() -> None:
 
 
 def test_passwords_are_not_repeated() -> None:
-    remember_words(["tracking.uri=postgresql://me:secret@host/runs"])
+    remember_arguments(["tracking.uri=postgresql://me:secret@host/runs"])
     assert "secret" not in suggest_command("predict", "input=a.csv")
     assert "secret" not in suggest_ui("postgresql://me:secret@host/runs")
 
@@ -228,7 +228,7 @@ def test_training_suggests_what_is_in_its_own_store(
     monkeypatch.setenv("FORCE_COLOR", "1")
     uri = f"sqlite:///{store}/mlflow.db"
     result = replace(train_quickly(), store=uri)
-    remember_words([f"outputs={store}", f"tracking.experiment={tmp_path.name}"])
+    remember_arguments([f"outputs={store}", f"tracking.experiment={tmp_path.name}"])
     if swept:
         SweepWatch().on_winner(0, result)
     else:
@@ -246,7 +246,7 @@ def test_training_suggests_what_is_in_its_own_store(
 
 
 def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -> None:
-    remember_words([f"outputs={tmp_path}/runs"])
+    remember_arguments([f"outputs={tmp_path}/runs"])
     tracker = make(compose("predict", ["input=a.csv", f"outputs={tmp_path}/runs"]), "tracking")
     messages = []
     with pytest.raises(RunNotFoundError) as no_store:
@@ -265,7 +265,7 @@ def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -
 
 @pytest.mark.slow
 def test_runs_on_other_data_are_trained_again_in_the_same_store() -> None:
-    remember_words(["outputs=/new", "a=x"])
+    remember_arguments(["outputs=/new", "a=x"])
     first, second = (
         StoredRun("1", "", {"command": f"python scripts/train.py {words}", "data": "csv"}, {}, {})
         for words in ("model=svm outputs=/old", "data=csv data.path=b.csv")
@@ -368,7 +368,7 @@ def test_an_address_of_sqlite_with_too_few_slashes_is_corrected(uri: str, sugges
     ],
 )
 def test_a_sweep_without_multirun_is_refused_with_the_command_that_sweeps(word: str) -> None:
-    remember_words([word, "outputs=/x"])
+    remember_arguments([word, "outputs=/x"])
     with pytest.raises(ConfigError, match="takes -m") as caught:
         check_no_sweep([word, "outputs=/x"])
     ((script, words),) = find_commands(str(caught.value))
@@ -379,31 +379,31 @@ def test_a_sweep_without_multirun_is_refused_with_the_command_that_sweeps(word: 
 
 
 def test_a_promotion_is_suggested_for_the_typed_model_and_metric() -> None:
-    remember_words(["run=best", "metric=cost", "name=mine", "margin=0.1"])
+    remember_arguments(["run=best", "metric=cost", "name=mine", "margin=0.1"])
     assert (
         suggest_command("promote", "run=1")
         == "python scripts/promote.py run=1 metric=cost name=mine"
     )
     assert suggest_command("promote", "name=mine", "run=1").count("name=") == 1
     assert suggest_command("train") == "python scripts/train.py"
-    remember_words(["names=a", "metrics=b", "model.name=c"])
+    remember_arguments(["names=a", "metrics=b", "model.name=c"])
     assert suggest_command("promote", "run=1") == "python scripts/promote.py run=1"
 
 
 def test_the_running_command_is_repeated_with_other_settings() -> None:
     typed = ["run=best", "name=my model", "trusted=[mine.*]", "tracking.experiment=x", "margin=0"]
-    remember_words([*typed, "live=log", "+alpha=0.1"])
+    remember_arguments([*typed, "live=log", "+alpha=0.1"])
     shown = repeat_command("promote", "run=1", "alpha=0.2", "force=<reason>")
     ((script, words),) = find_commands(shown)
     assert script == "promote"
     assert words == [*typed[1:], "live=log", "run=1", "alpha=0.2", "force=<reason>"]
     check_command("promote", [word for word in words if word != "name=my model"])
-    remember_words(["outputs=/x", "tracking.uri=postgresql://me:secret@host/runs"])
+    remember_arguments(["outputs=/x", "tracking.uri=postgresql://me:secret@host/runs"])
     assert "secret" not in repeat_command("promote", "run=1")
 
 
 def test_best_suggests_to_write_from_its_own_folder() -> None:
-    remember_words(["search=svm", "outputs=/x", "search.storage=sqlite:///s.db"])
+    remember_arguments(["search=svm", "outputs=/x", "search.storage=sqlite:///s.db"])
     command = suggest_command("best", "search=svm~2", "write=<name>")
     assert command == (
         "python scripts/best.py 'search=svm~2' write=<name> outputs=/x search.storage=sqlite:///s.db"
@@ -412,7 +412,7 @@ def test_best_suggests_to_write_from_its_own_folder() -> None:
 
 def test_rivals_share_a_store(rivals: Rivals) -> None:
     """The remedy for runs on other data, of real runs."""
-    remember_words([f"outputs={rivals.store}"])
+    remember_arguments([f"outputs={rivals.store}"])
     tracker = make(rivals.compose("compare", "runs=[a,b]"), "tracking")
     runs = [tracker.read_run(one.run_id) for one in (rivals.weak, rivals.other)]
     ((script, words),) = find_commands(_write_remedy(*runs))

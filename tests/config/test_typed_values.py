@@ -13,8 +13,8 @@ from omegaconf import DictConfig
 from sentiment.commands.flow.steps import Steps
 from sentiment.config import compose, flatten, make, quote_free_text, record_yaml
 from sentiment.config.composing import _compose
+from sentiment.config.conf_folder import CONF
 from sentiment.config.kinds import list_hints
-from sentiment.config.places import CONF
 from sentiment.config.schemas import COMMANDS as SCHEMAS
 from sentiment.config.schemas import find_types
 from sentiment.errors import ConfigError

@@ -15,8 +15,8 @@ import pytest
 from conftest import ROOT
 
 import sentiment
+from sentiment.config.conf_folder import CONF
 from sentiment.config.described import read_settings
-from sentiment.config.places import CONF
 from sentiment.errors import ExitCode
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]

@@ -51,7 +51,6 @@ from sentiment.errors import (
     OccupiedNameError,
     OutputBusyError,
     OutputExistsError,
-    OwnCodeError,
     ProjectFileError,
     PromotionBusyError,
     RecipeError,
@@ -83,6 +82,7 @@ from sentiment.errors import (
     UntrustedModelError,
     UnusablePathError,
     UnusableVersionError,
+    UserCodeError,
     explain_os_error,
     list_classes,
     list_counts,
@@ -608,7 +608,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "features=lsa, or another model.",
     ),
     (
-        OwnCodeError("mine.models", "NameError: x", "mine/models.py, line 3"),
+        UserCodeError("mine.models", "NameError: x", "mine/models.py, line 3"),
         ImportError,
         "mine.models raised an error: NameError: x, in mine/models.py, line 3. Correct that file, "
         "or name another class or function.",

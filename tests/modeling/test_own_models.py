@@ -76,7 +76,7 @@ def double(rows):
 @pytest.fixture(autouse=True)
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A module of the user's in the working folder, which nobody trusts yet."""
-    monkeypatch.setattr("sentiment.config.project._given", {})
+    monkeypatch.setattr("sentiment.config.project._typed_patterns", {})
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(MINE)
@@ -176,7 +176,7 @@ def test_trust_that_is_gone_is_missed_at_loading(
 ) -> None:
     trust(["mine.*"])
     save_model(fit(reviews, mine.Bold()), tmp_path / "m.skops")
-    monkeypatch.setattr("sentiment.config.project._given", {})
+    monkeypatch.setattr("sentiment.config.project._typed_patterns", {})
     with pytest.raises(UntrustedModelError, match=r"which is not trusted.* a run of yours"):
         load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
 

@@ -14,7 +14,7 @@ from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.thresholds import choose_any_rule, needs_scores
 from sentiment.tracking import ModelChoice, StoredRun, Tracker
-from sentiment.tracking.known_scores import read_known_scores
+from sentiment.tracking.rule_scores import read_rule_scores
 
 # Validation rows were used to choose settings; test rows were not.
 SPLIT = "test"
@@ -90,7 +90,7 @@ def load_contender(
         Result of `find_model`.
     threshold : float or str
         A threshold, or the goal of one; a threshold for a goal is chosen on the scores that
-        `read_known_scores` returns.
+        `read_rule_scores` returns.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def load_contender(
     excerpts = table["excerpt"].to_numpy(dtype=object)
     predictions = Predictions.from_frame(table)
     if threshold != 0.5:
-        scores = read_known_scores(tracker, run.id) if needs_scores(threshold, 0.0) else None
+        scores = read_rule_scores(tracker, run.id) if needs_scores(threshold, 0.0) else None
         names = np.array(sort_labels(predictions.classes.astype(str)))
         try:
             rule: Any = choose_any_rule(threshold, 0.0, names, predictions.separator, scores)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sentiment.commands.monitor.performance import select_labelled
-from sentiment.config.metrics import OwnMetric, list_own_metrics
+from sentiment.config.metrics import CustomMetric, list_custom_metrics
 from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.decision_rules import UNSURE
 from sentiment.modeling.drift import Check
@@ -46,10 +46,10 @@ def compare_metrics(
 
     Raises
     ------
-    OwnCodeError
+    UserCodeError
         A metric raises an error.
     """
-    metrics = list_own_metrics().values()
+    metrics = list_custom_metrics().values()
     reference_rows, current_rows = select_labelled(reference.rows, current)
     if not metrics or reference_rows.empty or current_rows.empty:
         return []
@@ -75,7 +75,7 @@ def compare_metrics(
 
 
 def _make_arguments(
-    metric: OwnMetric, rows: pd.DataFrame, classes: list[str], separator: str | None
+    metric: CustomMetric, rows: pd.DataFrame, classes: list[str], separator: str | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the arguments of the metric: the true labels, and predictions or probabilities."""
     if separator is not None:
@@ -92,7 +92,10 @@ def _make_arguments(
 
 
 def _compare(
-    metric: OwnMetric, samples: list[tuple[np.ndarray, np.ndarray]], threshold: float, alpha: float
+    metric: CustomMetric,
+    samples: list[tuple[np.ndarray, np.ndarray]],
+    threshold: float,
+    alpha: float,
 ) -> Check | None:
     """Return the check of one metric; None if the metric has no value for these rows."""
     measure = metric.load()

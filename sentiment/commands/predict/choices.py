@@ -17,7 +17,7 @@ from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.modeling.thresholds import choose_any_rule, needs_scores
 from sentiment.tracking import ModelChoice, Tracker
-from sentiment.tracking.known_scores import read_known_scores
+from sentiment.tracking.rule_scores import read_rule_scores
 
 _SETTINGS = ("explain", "encoding", "sep", "quote", "escape", "header")
 
@@ -84,7 +84,7 @@ def choose_rule(
                     "deploy.run=<id>, or a number, deploy.threshold=0.7."
                 ]
             )
-        scores = read_known_scores(tracker, choice.run_id)
+        scores = read_rule_scores(tracker, choice.run_id)
     return choose_any_rule(
         scorer.threshold, scorer.abstain, pipeline.classes_, find_separator(pipeline), scores
     )

@@ -23,7 +23,7 @@ from sentiment.commands.search.results import (
 )
 from sentiment.commands.search.trial import keep_refit, list_settings, read_data
 from sentiment.commands.train.job import train
-from sentiment.config import CHOICES, Job, adopt_form
+from sentiment.config import CHOICES, Job, convert_command_tag
 from sentiment.errors import (
     JobsFailedError,
     RunNotRecordedError,
@@ -192,7 +192,7 @@ class Recorder:
                 number,
                 result.name,
                 (result.started, result.ended),
-                adopt_form(result.tags),
+                convert_command_tag(result.tags),
                 {k: result.tags[k] for k in CHOICES if k in result.tags} | result.settings,
                 result.metrics,
                 "\n\n".join(part for part in (result.error, result.trace) if part),

@@ -119,22 +119,22 @@ def list_defaults(target: str) -> dict[str, Any]:
     >>> list_defaults("sklearn.svm.LinearSVC")
     {}
     """
-    known = fields(TARGETS[target]) if target in TARGETS else ()
-    return {field.name: field.default for field in known if field.default is not MISSING}
+    settings = fields(TARGETS[target]) if target in TARGETS else ()
+    return {field.name: field.default for field in settings if field.default is not MISSING}
 
 
 @cache
 def _list_types() -> dict[tuple[str, str], set[Any]]:
     """Return the types of all settings by group ("" for none) and name."""
-    found: dict[tuple[str, str], set[Any]] = {}
+    types: dict[tuple[str, str], set[Any]] = {}
     schemas = [*(("", one) for one in COMMANDS.values()), *((s.group, s) for s in TARGETS.values())]
     while schemas:
-        group, schema = schemas.pop(0)
-        for name, hint in list_hints(schema).items():
+        group, settings_class = schemas.pop(0)
+        for name, hint in list_hints(settings_class).items():
             if is_nested(hint):
                 schemas.append((name, hint))
             elif hint is not Group:
-                found.setdefault((group, name), list_types(hint))
+                types.setdefault((group, name), list_types(hint))
     for name, hint in list_hints(EstimatorSettings).items():
-        found |= {(group, name): list_types(hint) for group in ("features", "model")}
-    return found
+        types |= {(group, name): list_types(hint) for group in ("features", "model")}
+    return types

@@ -35,8 +35,8 @@ class Settings:
     @classmethod
     def list_required(cls) -> list[str]:
         """Return the names of the settings that have no default."""
-        needed = {MISSING}
-        return [f.name for f in fields(cls) if {f.default, f.default_factory} == needed]
+        no_default = {MISSING}
+        return [f.name for f in fields(cls) if {f.default, f.default_factory} == no_default]
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:

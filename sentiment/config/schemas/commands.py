@@ -66,7 +66,7 @@ class InputSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with separators and quotes."""
+        """Yield the problems of separators and quotes."""
         yield from find_dialect_problems(values, prefix)
 
 
@@ -139,11 +139,11 @@ class SuggestSettings(InputSettings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with separators and quotes, and with settings of the page."""
+        """Yield the problems of separators and quotes, and of settings of the page."""
         yield from find_dialect_problems(values, prefix)
-        given = [name for name in ("labeler", "overlap", "port") if values[name]]
-        if given and not values["page"]:
-            yield f"{given[0]} is for the page on which texts are labelled; add page=true."
+        page_settings = [name for name in ("labeler", "overlap", "port") if values[name]]
+        if page_settings and not values["page"]:
+            yield f"{page_settings[0]} is for the page on which texts are labelled; add page=true."
         elif values["overlap"] and values["labeler"] is None:
             yield (
                 f"overlap is {values['overlap']}, which asks for texts again that other people "
@@ -229,7 +229,7 @@ class CompareSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem unless two or more runs are named in one way."""
+        """Yield a problem unless two or more runs are named, all by the same settings."""
         pair = [name for name in (values["a"], values["b"]) if name is not None]
         names = values["runs"] or pair
         if values["live"] is not None:
@@ -282,7 +282,7 @@ class PromoteSettings(Settings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield a problem if a metric or threshold is set that live traffic does not have."""
+        """Yield a problem if a metric or threshold is set that does not apply to live traffic."""
         yield from _check_live(values)
 
 

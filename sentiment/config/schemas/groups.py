@@ -37,7 +37,7 @@ Labels = Annotated[
 
 _ColumnKind = Annotated[str, one_of("number", "category", "date")]
 # Columns that every frame of a data set has.
-_TAKEN = ("text", "label", "split", "fault")
+_RESERVED = ("text", "label", "split", "fault")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,8 @@ class DatasetSettings(Settings):
         Whether rows without a label are dropped and counted, or used as unlabelled texts; those in
         an official validation or test split are always dropped.
     validation_size, test_size : float
-        Shares of the rows, each between 0 and 1; the rest is for training. An official split is not
-        drawn; the other one is then a share of the training rows.
+        Shares of the rows, each between 0 and 1; the other rows are for training. An official split
+        replaces its share; the other share is then one of the training rows.
     """
 
     group = "data"
@@ -118,8 +118,10 @@ class DatasetSettings(Settings):
                 "it; expected one label."
             )
         yield from _find_column_conflicts(values, prefix)
-        asked = values["unlabelled"] is not None or values["on_missing_label"] == "unlabelled"
-        if asked and values.get("extra_columns"):
+        uses_unlabelled = (
+            values["unlabelled"] is not None or values["on_missing_label"] == "unlabelled"
+        )
+        if uses_unlabelled and values.get("extra_columns"):
             yield (
                 f"{prefix}extra_columns is {values['extra_columns']!r}, and unlabelled texts are "
                 f"learned from by the text alone. Leave out {prefix}extra_columns, or "
@@ -130,16 +132,16 @@ class DatasetSettings(Settings):
 def _find_column_conflicts(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
     """Yield problems with the names of columns beside the text."""
     extra = [*(values["extra_columns"] or ())]
-    known = {values.get(key): key for key in ("text_column", "label_column", "split_column")}
+    taken = {values.get(key): key for key in ("text_column", "label_column", "split_column")}
     for number, name in enumerate(extra):
         if name in extra[:number]:
             yield f"{prefix}extra_columns names {name!r} twice."
-        elif name in known:
+        elif name in taken:
             yield (
-                f"{prefix}extra_columns names {name!r}, which is {prefix}{known[name]}; "
+                f"{prefix}extra_columns names {name!r}, which is {prefix}{taken[name]}; "
                 "expected other columns."
             )
-        elif name in _TAKEN:
+        elif name in _RESERVED:
             yield (
                 f"{prefix}extra_columns names {name!r}, which is the name of a column of every "
                 "data set once it is read. Rename the column in the file, or select it under "
@@ -198,7 +200,7 @@ class TableSettings(DatasetSettings):
 
     @classmethod
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-        """Yield what is wrong with shares, and with separators and quotes."""
+        """Yield the problems of shares, and of separators and quotes."""
         yield from super().find_conflicts(values, prefix)
         yield from find_dialect_problems(values, prefix)
 
@@ -230,9 +232,9 @@ class ScorerSettings(Settings):
     metric : str
         The validation metric that makes a run the best.
     threshold : float or str
-        The least probability at which the second of two classes is predicted, or the goal by which
-        it is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``. Of
-        more classes, ``"max_f1"`` gives each of them a factor for the best macro-F1.
+        The smallest probability at which the second of two classes is predicted, or a goal by which
+        it is chosen on validation rows: ``"max_f1"``, ``"precision>=0.95"``, ``"recall>=0.95"``.
+        With more classes, ``"max_f1"`` gives each class a factor for the best macro-F1.
     abstain : float
         The share of rows, the least certain ones, that are predicted as "unsure".
     max_chars : int
@@ -384,7 +386,7 @@ class SweepSettings(Settings):
 
 
 def find_dialect_problems(values: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    """Yield what is wrong with separators, quotes and escapes."""
+    """Yield the problems of separators, quotes and escapes."""
     names = ReadOptions.__dataclass_fields__
     try:
         ReadOptions(**{name: values.get(name) for name in names}).parse(prefix)

@@ -138,20 +138,20 @@ class ServeSettings(Settings):
     def find_conflicts(cls, values: Mapping[str, Any], prefix: str) -> Iterator[str]:
         """Yield the errors in the settings of the routes."""
         names = [field.name for field in fields(RouteSettings)]
-        for name, given in values["routes"].items():
+        for name, route in values["routes"].items():
             path = f"{prefix}routes.{name}"
             if not _ROUTE_NAME.fullmatch(name):
                 yield f"{path} is not a valid name of a route; expected letters, digits, - and _."
-            elif not isinstance(given, Mapping):
-                yield f"{path} is {given!r}; expected settings, {path}.model=<address>."
+            elif not isinstance(route, Mapping):
+                yield f"{path} is {route!r}; expected settings, {path}.model=<address>."
             else:
-                known = [str(key) for key in given if key in names]
-                for key in (key for key in given if key not in names):
+                known_keys = [str(key) for key in route if key in names]
+                for key in (key for key in route if key not in names):
                     yield f"there is no setting '{path}.{key}'. Known: {', '.join(names)}."
-                defaults = {one.name: one.default for one in fields(RouteSettings)}
-                first = {"model": "best"} if name == DEFAULT_ROUTE else {}
-                filled = defaults | first | {key: given[key] for key in known}
-                if filled["model"] is MISSING:
+                defaults = {setting.name: setting.default for setting in fields(RouteSettings)}
+                route_defaults = {"model": "best"} if name == DEFAULT_ROUTE else {}
+                completed = defaults | route_defaults | {key: route[key] for key in known_keys}
+                if completed["model"] is MISSING:
                     yield f"{path}.model has no value; give it: {path}.model=<address>."
                 else:
-                    yield from check_values(RouteSettings, filled, path)[0].values()
+                    yield from check_values(RouteSettings, completed, path)[0].values()

@@ -11,7 +11,7 @@ from sentiment.config.metrics import (
     COSTS,
     METRICS,
     describe_expected,
-    list_own_metrics,
+    list_custom_metrics,
 )
 from sentiment.config.project import EXPECTED, is_class_pattern
 from sentiment.files.dialects import is_encoding
@@ -22,15 +22,15 @@ INT_MAX, _SEED_MAX = 2**31 - 1, 2**32 - 1
 
 
 def parse_goal(text: str) -> tuple[str, float] | None:
-    """Return the metric and the least value of a goal, or None if `text` is not one.
+    """Return the metric and the smallest value of a goal, or None if `text` is not a goal.
 
     Examples
     --------
     >>> parse_goal("precision>=0.95")
     ('precision', 0.95)
     """
-    goal = _GOAL.fullmatch(text.strip())
-    return (goal[1], float(goal[2])) if goal and 0 < float(goal[2]) <= 1 else None
+    match = _GOAL.fullmatch(text.strip())
+    return (match[1], float(match[2])) if match and 0 < float(match[2]) <= 1 else None
 
 
 def _is_web_address(text: str) -> bool:
@@ -38,8 +38,8 @@ def _is_web_address(text: str) -> bool:
     if not re.fullmatch(r"https?://[!-~]+", text):
         return False
     try:
-        parts = urlsplit(text)
-        return bool(parts.hostname) and parts.port != 0
+        address = urlsplit(text)
+        return bool(address.hostname) and address.port != 0
     except ValueError:  # brackets that are not closed, or a port above 65535
         return False
 
@@ -59,14 +59,14 @@ def is_pattern(text: str) -> bool:
 
 
 def is_range(pair: list[float]) -> bool:
-    """Return whether these are two numbers, the least first."""
+    """Return whether these are two numbers, the smaller one first."""
     return len(pair) == 2 and pair[0] <= pair[1]
 
 
-def at_least(least: int, what: str, most: int = 2**63 - 1) -> Rule:
-    """Return the rule of numbers from `least` to `most`; messages call them `what`."""
-    limits = (("minimum", least), ("maximum", most))
-    return Rule(what, lambda value: least <= value <= most, limits=limits)
+def at_least(minimum: int, expected: str, maximum: int = 2**63 - 1) -> Rule:
+    """Return the rule of numbers from `minimum` to `maximum`; messages call them `expected`."""
+    limits = (("minimum", minimum), ("maximum", maximum))
+    return Rule(expected, lambda value: minimum <= value <= maximum, limits=limits)
 
 
 _BETWEEN_0_AND_1 = (("exclusiveMinimum", 0), ("exclusiveMaximum", 1))
@@ -82,7 +82,7 @@ Metric = Annotated[
         describe_expected,
         METRICS.__contains__,
         tuple(ALL_BUILT_IN),
-        list_more=list_own_metrics,
+        list_more=list_custom_metrics,
     ),
 ]
 Objective = Annotated[
@@ -91,7 +91,7 @@ Objective = Annotated[
         lambda: describe_expected(COSTS),
         lambda name: name in METRICS or name in COSTS,
         (*ALL_BUILT_IN, *COSTS),
-        list_more=list_own_metrics,
+        list_more=list_custom_metrics,
     ),
 ]
 Count = Annotated[int, at_least(1, "a whole number above 0")]

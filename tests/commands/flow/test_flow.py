@@ -254,7 +254,7 @@ def test_a_refused_run_is_named_where_no_champion_can_predict(
 ) -> None:
     sample = QUICK.format(data=tmp_path / "data.csv", features=500) + " data.limit=300"
     typed = [f"outputs={tmp_path}/outputs"]
-    monkeypatch.setattr("sentiment.config.commands._typed", typed)
+    monkeypatch.setattr("sentiment.config.commands._arguments", typed)
     with pytest.raises(NoChampionError, match="was not promoted: it was trained on a ") as caught:
         flow(f"train={sample}")
     assert flow(f"train={sample}", "input=null").promotion["outcome"] == "refused"

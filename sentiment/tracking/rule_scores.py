@@ -1,4 +1,4 @@
-"""Scores of a run by which decision rules are chosen."""
+"""Scores of a run for the choice of decision rules."""
 
 import pandas as pd
 
@@ -8,8 +8,8 @@ from sentiment.modeling.predictions import Predictions
 from sentiment.tracking import Tracker
 
 
-def read_known_scores(tracker: Tracker, run_id: str) -> Predictions:
-    """Return the scores of a run's cross-validation, or of its validation rows if it has none.
+def read_rule_scores(tracker: Tracker, run_id: str) -> Predictions:
+    """Return the scores of the cross-validation of a run, or else of its validation rows.
 
     Raises
     ------
