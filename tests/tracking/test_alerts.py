@@ -55,7 +55,7 @@ def test_nothing_secret_of_the_address_is_logged(
     for secret in ("aSecret", "anotherSecret", "x123456", "services"):
         assert secret not in caplog.text
     # Of many at a time, the server waits for none.
-    monkeypatch.setattr(alerts, "_MOST", 1)
+    monkeypatch.setattr(alerts, "_QUEUE_SIZE", 1)
     monkeypatch.setattr(Webhook, "_run", lambda self: None)
     stuck = Webhook(receiver.url)
     with caplog.at_level(logging.WARNING):
