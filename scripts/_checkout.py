@@ -1,6 +1,7 @@
-"""Start of a script: its checkout comes before whatever its environment has installed.
+"""Start of a script: import the package of its checkout, not one that is installed.
 
-An environment of another checkout would otherwise run that one's code, and write into its `conf/`.
+In an environment of another checkout, the script would otherwise run the code of that one, and
+write into its `conf/`.
 """
 
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# An image has the scripts alone, and the package installed.
+# A container image has the scripts without the checkout; the package is installed.
 if (ROOT / "sentiment").is_dir() and str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 

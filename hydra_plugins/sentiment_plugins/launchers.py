@@ -1,4 +1,4 @@
-"""A launcher of worker processes; Hydra loads this at every start, so what it needs comes later."""
+"""A launcher of worker processes. Hydra loads it at every start, so it imports lazily."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class WorkerLauncher(Launcher):
-    """Worker processes that are kept for all jobs, each given the next when it has ended one.
+    """Launcher whose worker processes are reused: each gets the next job when it has ended one.
 
-    The official joblib launcher takes jobs in batches, and each batch waits for its slowest.
+    The official joblib launcher runs jobs in batches, and each batch waits for its slowest job.
 
     Parameters
     ----------
@@ -27,16 +27,16 @@ class WorkerLauncher(Launcher):
     def __init__(self, n_jobs: int = -1, inner_max_num_threads: int | None = None) -> None:
         from sentiment.config.schemas import WorkerSettings
 
-        given = WorkerSettings(n_jobs=n_jobs, inner_max_num_threads=inner_max_num_threads)
-        self._numbers = (given.n_jobs, given.inner_max_num_threads)
+        settings = WorkerSettings(n_jobs=n_jobs, inner_max_num_threads=inner_max_num_threads)
+        self._limits = (settings.n_jobs, settings.inner_max_num_threads)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Start the workers, which get ready while the sweep does."""
+        """Start the workers, which import libraries while the sweep is prepared."""
         from sentiment.commands.search.workers import Workers
 
-        self._workers = Workers(*self._numbers, (hydra_context, config, task_function))
+        self._workers = Workers(*self._limits, (hydra_context, config, task_function))
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
@@ -46,5 +46,5 @@ class WorkerLauncher(Launcher):
         return self.launch_each(lambda: next(jobs, None))
 
     def launch_each(self, next_job: "NextJob") -> "Sequence[JobReturn]":
-        """Run the jobs that `next_job` gives, until it gives none."""
+        """Run the jobs that `next_job` returns, until it returns None."""
         return self._workers.run(next_job)

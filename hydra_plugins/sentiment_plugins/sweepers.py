@@ -1,6 +1,6 @@
-"""Hydra's basic sweeper and Optuna's, so that both can be killed and resumed.
+"""Hydra's basic sweeper and Optuna's, extended so that both can be killed and resumed.
 
-Hydra loads this at every start, so what it needs at work is imported then.
+Hydra loads this module at every start, so libraries are imported where they are used.
 """
 
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ _HOME = "hydra_plugins.sentiment_plugins.sweepers"
 
 
 class GridSweeper(BasicSweeper):
-    """The basic sweeper, of which no job is lost or done twice."""
+    """The basic sweeper, but resumable: no job is lost or run twice."""
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the jobs that are left, and train the best."""
+        """Run the remaining jobs, and train the best."""
         from sentiment.commands.search.grid import list_points, run_grid
         from sentiment.commands.search.launching import HydraSweep
         from sentiment.config import parse_overrides
@@ -33,10 +33,10 @@ class GridSweeper(BasicSweeper):
 
 
 class SearchSweeper(OptunaSweeper):
-    """The official Optuna sweeper, with a study that any process may leave or join.
+    """The official Optuna sweeper, with a study that processes may join or leave at any time.
 
-    Samplers and the syntax of ranges are those of the official one. Which trials are asked for,
-    and what becomes of them, is up to `sentiment.commands.search.search`.
+    Samplers and the syntax of ranges are those of the official sweeper. Trials are asked for and
+    recorded by `sentiment.commands.search.search`.
     """
 
     def __init__(self, sampler: DictConfig, **settings: Any) -> None:
@@ -51,19 +51,19 @@ class SearchSweeper(OptunaSweeper):
         self._hydra = (config, hydra_context)
 
     def sweep(self, arguments: list[str]) -> None:
-        """Run the trials that are left, and train the best."""
+        """Run the remaining trials, and train the best."""
         from sentiment.commands.search.launching import HydraSweep
         from sentiment.commands.search.search import run_search
         from sentiment.commands.search.studies.storage import storage_failures
 
         hydra = HydraSweep(*self._hydra, self.sweeper.launcher)
         hydra.check_folder()
-        given = [
+        overrides = [
             *(f"{key}={value}" for key, value in (self.sweeper.params or {}).items()),
             *arguments,
         ]
         with storage_failures(hydra.config.search.storage):
-            run_search(hydra, self._sampler, given)
+            run_search(hydra, self._sampler, overrides)
 
 
 @dataclass

@@ -13,7 +13,7 @@ def share_arena() -> None:
 
     By default, glibc gives each thread an arena, which keeps the memory that the thread has freed.
     Kernels allocate large arrays in short-lived threads: with one arena, ``experiment=best`` needs
-    a seventh less memory, in the same time. A number of arenas that the user has set is kept.
+    a seventh less memory, in the same time. A number of arenas set by the user takes precedence.
     """
     if _VARIABLE in os.environ:
         return

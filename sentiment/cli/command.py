@@ -1,4 +1,4 @@
-"""Decorator that makes a command of a function: config, error messages and exit code."""
+"""Decorator that turns a function into a command: config, error messages and exit code."""
 
 import functools
 import gc
@@ -24,19 +24,19 @@ from sentiment.config import (
 def command(
     name: str,
     *,
-    stopped: str = "stopped",
-    read_word: Callable[[str], str] | None = None,
+    interrupt_message: str = "stopped",
+    convert_argument: Callable[[str], str] | None = None,
 ) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
-    """Decorate a function of a composed config to become a command.
+    """Return a decorator that turns a function of a composed config into a command.
 
     Parameters
     ----------
     name : str
         Name of the primary config.
-    stopped : str, default="stopped"
+    interrupt_message : str, default="stopped"
         Message after Ctrl-C.
-    read_word : callable, optional
-        Converts each word of the command line into the form that Hydra expects.
+    convert_argument : callable, optional
+        Converts each argument of the command line into the form that Hydra expects.
 
     Returns
     -------
@@ -45,35 +45,35 @@ def command(
         `ExitCode`.
     """
 
-    def decorate(work: Callable[[DictConfig], None]) -> Callable[[], None]:
-        @functools.wraps(work)
-        def do(cfg: DictConfig) -> None:
-            # All of this is here, since a launcher may run the job in another process.
+    def decorate(function: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(function)
+        def run_job(cfg: DictConfig) -> None:
+            # A launcher may run the job in another process, so its setup belongs here.
             trust_typed(cfg)
-            # A full disk ends the job in a message, which a traceback for each record would hide.
+            # A full disk ends the job with a message. A traceback for each record would hide it.
             logging.raiseExceptions = False
             if current_job().sweep is None:
-                gc.freeze()  # what was imported and composed is not searched for garbage again
+                gc.freeze()  # excludes imported and composed objects from garbage collections
             try:
-                work(cfg)
+                function(cfg)
             except (Exception, KeyboardInterrupt) as error:
                 if current_job().sweep is None:
                     remove_unused()
                     stop_at_mistake(error)  # before Hydra prints a line about it
                 raise
 
-        @functools.wraps(work)
-        def run() -> None:
+        @functools.wraps(function)
+        def run_command() -> None:
             register_schemas()
-            if read_word is not None:
-                sys.argv[1:] = map(read_word, sys.argv[1:])
+            if convert_argument is not None:
+                sys.argv[1:] = map(convert_argument, sys.argv[1:])
 
             def main() -> None:
                 enter_project()  # first, since Hydra imports callbacks before any config is checked
-                hydra.main(str(CONF), name, execution_whitelist=list_allowed())(do)()
+                hydra.main(str(CONF), name, execution_whitelist=list_allowed())(run_job)()
 
-            run_script(main, stopped)
+            run_script(main, interrupt_message)
 
-        return run
+        return run_command
 
     return decorate

@@ -1,9 +1,9 @@
-"""Shell completion of the command `sentiment`: commands by their names, settings by Hydra."""
+"""Shell completion of the command `sentiment`; Hydra completes settings."""
 
 from collections.abc import Iterable
 
 SHELLS = ("bash", "zsh")
-# zsh runs completions of bash.
+# zsh can run completions of bash.
 _PREFIX = {"bash": "", "zsh": "autoload -U +X bashcompinit && bashcompinit\n"}
 _SCRIPT = """\
 _sentiment() {

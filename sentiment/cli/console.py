@@ -15,8 +15,8 @@ class PlainConsole(Console):
     """A console without markup, safe for labels, names and texts from untrusted sources.
 
     Square brackets have no meaning, control characters and escape sequences are shown escaped, and
-    secrets are masked. Line breaks in a string are escaped, too: each line is printed by a call of
-    its own. Only a `rich.text.Text` may have several lines.
+    secrets are masked. Line breaks in a string are escaped, too, so each line needs its own call.
+    Only a `rich.text.Text` may have several lines.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class PlainConsole(Console):
         super().__init__(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
     def on_broken_pipe(self) -> None:
-        """Raise `BrokenPipeError`, which has an exit code of its own; Rich would exit with 1."""
+        """Raise `BrokenPipeError`, which has its own exit code; Rich would exit with 1."""
         raise BrokenPipeError
 
     def render_str(self, text: str, *args: Any, **kwargs: Any) -> Text:
@@ -39,7 +39,7 @@ class PlainConsole(Console):
     def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
         """Yield the segments of `renderable` with cleaned text."""
         for text, style, control in super().render(renderable, options):
-            # Rich's own control codes are in segments of their own.
+            # Rich puts its control codes into separate segments.
             yield Segment(text if control else clean(text, keep="\n\t"), style, control)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from sentiment.errors import OccupiedFolderError
 
-_ENDING = ".in"
+_SUFFIX = ".in"
 _NAME = "my_package"
 # Names of folders of a project, and of this package.
-_TAKEN = {"conf", "data", "sentiment", "tests"}
+_RESERVED = {"conf", "data", "sentiment", "tests"}
 _TEAMS = {
     "sales": (
         ["Quote", "Price list", "Renewal", "Upgrade", "New seats"],
@@ -31,61 +31,61 @@ _THINGS = ["3 seats", "12 licences", "version 4", "report 77", "the last update"
 
 
 def make_project(folder: Path) -> list[Path]:
-    """Make a project in `folder` and return its files; the package has the folder's name.
+    """Create a project in `folder` and return its files; the package has the folder's name.
 
     Parameters
     ----------
     folder : Path
-        Absent or empty.
+        The folder, which must be missing or empty.
 
     Raises
     ------
     OccupiedFolderError
-        It holds something, or is a file.
+        It is not empty, or is a file.
     """
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OccupiedFolderError(folder)
     is_new, contents = not folder.exists(), _write_contents(name_package(folder))
-    begun = list[Path]()
+    written = list[Path]()
     try:
         for name, content in contents.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            begun.append(path)
+            written.append(path)
             path.write_text(content, encoding="utf-8")
     except BaseException:
-        # A part of a project would keep the next call from making it.
-        _remove(begun, folder, is_new=is_new)
+        # An incomplete project would make the next call fail.
+        _remove(written, folder, is_new=is_new)
         raise
-    return sorted(begun)
+    return sorted(written)
 
 
 def _write_contents(name: str) -> dict[str, str]:
     """Return the content of each file, by its path in a project whose package is `name`."""
     contents = {}
     for source, path in _walk(files("sentiment.cli") / "template", Path()):
-        target = str(path).removesuffix(_ENDING).replace(_NAME, name)
+        target = str(path).removesuffix(_SUFFIX).replace(_NAME, name)
         contents[target] = source.read_text(encoding="utf-8").replace(_NAME, name)
     table = "\n".join(["subject,body,team", *_list_tickets()]) + "\n"
     return contents | {"data/tickets.csv": table}
 
 
-def _remove(begun: Sequence[Path], folder: Path, *, is_new: bool) -> None:
-    """Remove files that were begun, and the folders that are empty then."""
-    for path in begun:
+def _remove(paths: Sequence[Path], folder: Path, *, is_new: bool) -> None:
+    """Remove files, some of which may be incomplete, and then the empty folders."""
+    for path in paths:
         path.unlink(missing_ok=True)
-    inner = {parent for path in begun for parent in path.parents if folder in parent.parents}
-    folders = sorted(inner, key=lambda one: len(one.parts), reverse=True)
-    for one in [*folders, folder] if is_new else folders:
-        with suppress(OSError):  # somebody else has put something there
-            one.rmdir()
+    subfolders = {parent for path in paths for parent in path.parents if folder in parent.parents}
+    folders = sorted(subfolders, key=lambda subfolder: len(subfolder.parts), reverse=True)
+    for subfolder in [*folders, folder] if is_new else folders:
+        with suppress(OSError):  # it is not empty: others have put something there
+            subfolder.rmdir()
 
 
 def name_package(folder: Path) -> str:
     """Return the name of a package for a project in `folder`.
 
-    It is not that of an installed package or of a module of Python, which would be imported in its
-    place, and trusted.
+    It is never that of an installed package or of a module of Python, which would be imported and
+    trusted instead.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def name_package(folder: Path) -> str:
     """
     plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
     name = re.sub(r"\W+", "_", plain.lower()).strip("_")
-    is_usable = name.isidentifier() and not keyword.iskeyword(name) and name not in _TAKEN
+    is_usable = name.isidentifier() and not keyword.iskeyword(name) and name not in _RESERVED
     if is_usable and not _is_installed(name):
         return name
     return f"project_{name}".rstrip("_")
@@ -102,15 +102,15 @@ def name_package(folder: Path) -> str:
 
 def _is_installed(name: str) -> bool:
     spec = find_spec(name)
-    return spec is not None and spec.origin is not None  # a mere folder has none
+    return spec is not None and spec.origin is not None  # a plain folder has no origin
 
 
 def _walk(folder: Traversable, path: Path) -> list[tuple[Traversable, Path]]:
-    found = []
-    for one in folder.iterdir():
-        inner = path / one.name
-        found += _walk(one, inner) if one.is_dir() else [(one, inner)]
-    return found
+    entries = []
+    for entry in folder.iterdir():
+        entry_path = path / entry.name
+        entries += _walk(entry, entry_path) if entry.is_dir() else [(entry, entry_path)]
+    return entries
 
 
 def _list_tickets() -> list[str]:

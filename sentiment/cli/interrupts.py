@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment, that of the imports included, and an orderly end at SIGTERM."""
+"""Handling of Ctrl-C at any time, imports included, and of SIGTERM."""
 
 import signal
 import sys
@@ -12,15 +12,15 @@ from typing import Any, NoReturn
 def end_at_interrupt() -> None:
     """Let Ctrl-C end the process without a traceback, until `raise_interrupts` is called.
 
-    Imports take most of the time of a short command, and nothing is begun that would be lost.
+    Imports take most of the time of a short command, and there is no work yet that could be lost.
     """
-    # Programs that were started to ignore it, such as by nohup, still do.
+    # A process that was started to ignore SIGINT, as by nohup, continues to do so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def raise_interrupts() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, so that the command can stop in order."""
+    """Let Ctrl-C raise KeyboardInterrupt again, so that the command can shut down cleanly."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,20 +31,20 @@ def keeping_interrupts() -> Iterator[None]:
 
     Python drops exceptions in callbacks of the garbage collector and of compiled code.
     """
-    before, report = signal.getsignal(signal.SIGINT), sys.unraisablehook
-    noticed = False
+    handler, default_hook = signal.getsignal(signal.SIGINT), sys.unraisablehook
+    is_interrupted = False
 
     def notice(number: int, frame: Any) -> None:
-        nonlocal noticed
-        noticed = True
-        if callable(before):
-            before(number, frame)
+        nonlocal is_interrupted
+        is_interrupted = True
+        if callable(handler):
+            handler(number, frame)
 
-    def report_others(lost: "sys.UnraisableHookArgs") -> None:
-        if not issubclass(lost.exc_type, KeyboardInterrupt):  # that was noticed
-            report(lost)
+    def report_others(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):  # which `notice` has seen
+            default_hook(unraisable)
 
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+    if handler is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
         yield
         return
     signal.signal(signal.SIGINT, notice)
@@ -52,14 +52,14 @@ def keeping_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        sys.unraisablehook = report
-    if noticed:
+        signal.signal(signal.SIGINT, handler)
+        sys.unraisablehook = default_hook
+    if is_interrupted:
         raise KeyboardInterrupt
 
 
 def exit_at_termination() -> None:
-    """Let SIGTERM end the interpreter in order, so that processes it has started end as well."""
+    """Let SIGTERM shut down the interpreter, so that the processes it has started end, too."""
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _exit)
 

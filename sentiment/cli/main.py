@@ -31,9 +31,9 @@ _NAMES = [*_SUMMARIES, "init", "completion"]
 
 
 def main() -> None:
-    """Run the typed subcommand with the rest of the command line."""
+    """Run the typed subcommand with the other arguments of the command line."""
     end_at_interrupt()
-    name, *words = sys.argv[1:] or ["--help"]
+    name, *arguments = sys.argv[1:] or ["--help"]
     if name in ("--help", "-h"):
         sys.stdout.write(_describe())
         return
@@ -41,14 +41,14 @@ def main() -> None:
         sys.stdout.write(f"sentiment {version('sentiment')}\n")
         return
     if name == "completion":
-        _complete(words)
+        _complete(arguments)
         return
     if name == "init":
-        _init(words)
+        _init(arguments)
         return
     if name not in _SUMMARIES:
-        near = get_close_matches(name, _NAMES, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        matches = get_close_matches(name, _NAMES, 1)
+        hint = f" Did you mean {matches[0]}?" if matches else ""
         sys.stderr.write(
             f"sentiment: {make_printable(name)!r} is not a command; expected one of "
             f"{', '.join(_NAMES)}.{hint}\n"
@@ -57,35 +57,35 @@ def main() -> None:
     from sentiment.config.commands import remember_program
 
     remember_program()
-    sys.argv = [f"sentiment {name}", *words]
+    sys.argv = [f"sentiment {name}", *arguments]
     import_module(f"sentiment.commands.{name}.command").main()
 
 
-def _init(words: list[str]) -> None:
+def _init(arguments: list[str]) -> None:
     from sentiment.cli.init import make_project
 
-    if len(words) != 1 or words[0].startswith("-"):
-        found = make_printable(" ".join(words)) or "nothing"
-        sys.stderr.write(f"sentiment init: found {found}; expected a folder: sentiment init mine\n")
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        given = make_printable(" ".join(arguments)) or "nothing"
+        sys.stderr.write(f"sentiment init: found {given}; expected a folder: sentiment init mine\n")
         sys.exit(ExitCode.MISTAKE)
     try:
-        made = make_project(Path(words[0]))
+        paths = make_project(Path(arguments[0]))
     except (SentimentError, OSError) as error:
-        known = error if isinstance(error, SentimentError) else explain_os_error(error)
-        if known is None:
+        explained = error if isinstance(error, SentimentError) else explain_os_error(error)
+        if explained is None:
             raise
-        sys.stderr.write(f"sentiment init: {make_printable(str(known), None)}\n")
-        sys.exit(known.exit_code)
-    listed = "\n".join(f"  {make_printable(str(path))}" for path in made)
-    sys.stdout.write(f"made\n{listed}\ntry   cd {shlex.quote(words[0])} && make train\n")
+        sys.stderr.write(f"sentiment init: {make_printable(str(explained), None)}\n")
+        sys.exit(explained.exit_code)
+    lines = "\n".join(f"  {make_printable(str(path))}" for path in paths)
+    sys.stdout.write(f"made\n{lines}\ntry   cd {shlex.quote(arguments[0])} && make train\n")
 
 
-def _complete(words: list[str]) -> None:
-    shell = " ".join(words)
+def _complete(arguments: list[str]) -> None:
+    shell = " ".join(arguments)
     if shell not in SHELLS:
-        found = f"{make_printable(shell)!r}" if shell else "nothing"
+        given = f"{make_printable(shell)!r}" if shell else "nothing"
         sys.stderr.write(
-            f"sentiment completion: found {found}; expected a shell: {' or '.join(SHELLS)}.\n"
+            f"sentiment completion: found {given}; expected a shell: {' or '.join(SHELLS)}.\n"
         )
         sys.exit(ExitCode.MISTAKE)
     sys.stdout.write(make_completion(shell, _NAMES))
@@ -93,14 +93,14 @@ def _complete(words: list[str]) -> None:
 
 def _describe() -> str:
     width = max(map(len, _SUMMARIES))
-    listed = "\n".join(f"  {name:<{width}}  {text}" for name, text in _SUMMARIES.items())
+    commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in _SUMMARIES.items())
     return f"""Experiments in text classification.
 
   sentiment train model=svm features.max_features=20000
   sentiment predict input=reviews.csv
 
 Commands:
-{listed}
+{commands}
 
 sentiment <command> --help lists the choices and settings of a command.
 sentiment init <folder> makes a project for data sets, features, models and metrics of your own.

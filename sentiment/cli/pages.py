@@ -9,8 +9,8 @@ from sentiment.redaction.printable import mark_spaces, show_name
 def render_page(template: Path, **values: Any) -> str:
     """Return a rendered page, in which all values are escaped.
 
-    The filter ``name`` shows the name of a class as the terminal does: with escapes for marks that
-    change the direction of writing, and without the middle of a very long one.
+    The filter ``name`` shows the name of a class as the terminal does: characters that change the
+    direction of text are escaped, and the middle of a very long name is cut.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def render_page(template: Path, **values: Any) -> str:
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    pages = Environment(
+    environment = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=True,
         undefined=StrictUndefined,
@@ -34,6 +34,6 @@ def render_page(template: Path, **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    pages.filters["term"] = mark_spaces
-    pages.filters["name"] = show_name
-    return pages.get_template(template.name).render(**values)
+    environment.filters["term"] = mark_spaces
+    environment.filters["name"] = show_name
+    return environment.get_template(template.name).render(**values)

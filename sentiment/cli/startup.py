@@ -1,9 +1,9 @@
-"""Deferred imports: modules that libraries import at start but seldom use.
+"""Deferred imports of modules that libraries import at start but seldom use.
 
 scikit-learn imports all of ``scipy.stats`` for three functions. skops lists all types that it
-trusts by default, for which it imports all of scikit-learn, and pytest. Together this takes half of
-the time to predict a few rows. Commands call `defer_imports` first; programs that import this
-package get the libraries unchanged.
+trusts by default, for which it imports all of scikit-learn, and pytest. Together these imports take
+half of the time to predict a few rows. Commands call `defer_imports` first; programs that import
+this package get the libraries unchanged.
 """
 
 import sys
@@ -14,7 +14,7 @@ from threading import Lock
 from types import ModuleType
 from typing import Any
 
-# Names that scikit-learn, and MLflow from fastapi, import but seldom use.
+# Names that scikit-learn (from scipy) and MLflow (from fastapi) import but seldom use.
 _DEFERRED = {
     "fastapi": ("HTTPException",),
     "scipy.integrate": ("trapezoid",),
@@ -23,7 +23,7 @@ _DEFERRED = {
     "scipy.optimize._linesearch": ("line_search_wolfe2", "scalar_search_wolfe1"),
     "scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr"),
 }
-# Equal functions of modules that are imported in any case.
+# Equivalent functions of modules that are imported in any case.
 _EQUIVALENTS = {"scipy.integrate.trapezoid": ModuleType("numpy")}
 _SKOPS_DEFAULTS = "skops.io._trusted_types"
 _lock = Lock()
@@ -41,7 +41,7 @@ def defer_imports() -> None:
 
 
 def trust_no_skops_defaults() -> None:
-    """Put `SkopsDefaults` in the place of what skops trusts, unless skops is imported already."""
+    """Replace the types that skops trusts with `SkopsDefaults`, unless skops is imported."""
     if "skops" not in sys.modules:
         sys.modules[_SKOPS_DEFAULTS] = SkopsDefaults(_SKOPS_DEFAULTS)
 
@@ -71,7 +71,7 @@ class DeferredModule(ModuleType):
             self.__dict__[member] = _DeferredMember(owner, member)
 
     def __getattr__(self, name: str) -> Any:
-        # Debuggers and other programs look for such names in all modules.
+        # Debuggers and other programs look up such names in all modules.
         if name.startswith("__") and name != "__all__":
             raise AttributeError(name)
         return getattr(_import(self), name)
@@ -116,9 +116,9 @@ def _import(deferred: ModuleType) -> ModuleType:
 
 
 class SkopsDefaults(ModuleType):
-    """Stand-in for the types that skops trusts by default: those of plain Python, and no more.
+    """Replacement for the types that skops trusts by default, with those of plain Python only.
 
-    `sentiment.modeling.model_files` trusts no type because skops does: it passes a list of its own.
+    `sentiment.modeling.model_files` does not depend on the defaults: it passes its own list.
     """
 
     PRIMITIVES_TYPES = (int, float, str, bool)

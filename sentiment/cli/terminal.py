@@ -38,26 +38,26 @@ if TYPE_CHECKING:
 
 _WANTS_TRACEBACK = "SENTIMENT_FULL_ERROR"
 _STARTED = datetime.now()
-# Allocations between two garbage collections. There are few cycles among many objects: with
-# Python's 700, a seventh of the time of a short command went into collections. Imports make fewer.
-_UNTIL_COLLECTED = 600_000
+# Allocations between two garbage collections, more than imports make. There are few cycles among
+# many objects: with Python's 700, collections took a seventh of the time of a short command.
+_GC_THRESHOLD = 600_000
 # Columns of tables of scores.
 _TITLES = {"cv": "cross-validation"}
 
 
-def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
-    """Run a Hydra `main`; a known error ends in one message and its `ExitCode`.
+def run_script(main: Callable[[], Any], interrupt_message: str = "stopped") -> None:
+    """Run a Hydra `main`; end a known error with one message and its `ExitCode`.
 
-    On Ctrl-C, the message is that of the interrupt or, without one, `stopped`.
+    After Ctrl-C, print the message of the interrupt or, if it has none, `interrupt_message`.
     """
-    wants_traceback = os.environ.get("HYDRA_FULL_ERROR", "0")
+    full_error = os.environ.get("HYDRA_FULL_ERROR", "0")
     _open_closed_streams()
     protect_process()
     prepare_home()
     share_arena()
     learn_secrets(sys.argv[1:])
     # Hydra would print a traceback and exit; with this variable, it passes on the error.
-    os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: wants_traceback}
+    os.environ |= {"HYDRA_FULL_ERROR": "1", _WANTS_TRACEBACK: full_error}
     logging.captureWarnings(capture=True)
     warnings.formatwarning = _format_warning
     for stream in (sys.stdout, sys.stderr):
@@ -67,15 +67,15 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
     remember_arguments(sys.argv[1:], sys.argv[0])
     remember_config_dir(sys.argv[1:])
     sys.argv[1:] = quote_free_text(sys.argv[1:])
-    gc.set_threshold(_UNTIL_COLLECTED)
+    gc.set_threshold(_GC_THRESHOLD)
     defer_imports()
     try:
         raise_interrupts()
         check_options(sys.argv[1:])
         main()
-        sys.stdout.flush()  # a full disk is noticed here, not when the interpreter has ended
+        sys.stdout.flush()  # so that a full disk raises here, not when the interpreter exits
     except KeyboardInterrupt as interrupt:
-        sys.stderr.write(f"\n{str(interrupt) or stopped}\n")
+        sys.stderr.write(f"\n{str(interrupt) or interrupt_message}\n")
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
         stop_at_mistake(error)
@@ -86,17 +86,17 @@ def run_script(main: Callable[[], Any], stopped: str = "stopped") -> None:
 
 
 def _open_closed_streams() -> None:
-    """Let nothing be read from, or shown on, standard streams that the caller has closed.
+    """Open the null device for standard streams that the caller has closed.
 
-    The next file that is opened would get the number of such a stream, and be written to.
+    Otherwise the next file that is opened gets the number of such a stream, and its output.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
         if getattr(sys, name) is None:
-            # By its name, predict knows that there is no standard output for its rows.
+            # The name of the stream tells predict that there is no standard output for its rows.
             mode = "w" if number else "r"
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
@@ -104,7 +104,7 @@ def _open_closed_streams() -> None:
 def _format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: Any = None
 ) -> str:
-    """Return a warning as one line of the log, without the line of code that gave it."""
+    """Return a warning as one line of the log, without the line of code that raised it."""
     return f"{filename}:{lineno}: {category.__name__}: {' '.join(str(message).split())}"
 
 
@@ -113,25 +113,25 @@ def stop_at_mistake(error: BaseException) -> None:
     if isinstance(error, BrokenPipeError):
         _discard_output()  # the reader has closed the pipe
         sys.exit(128 + signal.SIGPIPE)
-    # Of train.py as well as of sentiment train.
+    # The name is train.py or sentiment train.
     primary = Path(sys.argv[0]).stem.rpartition(" ")[2]
-    known = explain_command(error, primary, sys.argv[1:])
-    known = known or explain_os_error(error)
-    if known is None:
+    explained = explain_command(error, primary, sys.argv[1:])
+    explained = explained or explain_os_error(error)
+    if explained is None:
         return
     if os.environ.get(_WANTS_TRACEBACK) == "1":
         sys.stderr.write(format_error(error))
-    message = redact(f"{name_program()}: {known}\n")
+    message = redact(f"{name_program()}: {explained}\n")
     sys.stderr.write(make_printable(message, None, keep="\n"))
     try:
         sys.stdout.flush()
     except OSError:  # such as the one that has been reported
         _discard_output()
-    sys.exit(known.exit_code)
+    sys.exit(explained.exit_code)
 
 
 def _discard_output() -> None:
-    """Discard standard output, or Python would raise again when it flushes it at the end."""
+    """Discard standard output: otherwise Python raises again when it flushes the stream at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -143,7 +143,7 @@ class Watch:
     title : str
         Description of the job.
     job : Job
-        The job; nothing is shown of one that is part of a sweep.
+        The job; the stages of a job in a sweep are not shown.
     """
 
     def __init__(self, title: str, job: Job) -> None:
@@ -159,7 +159,7 @@ class Watch:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            # Jobs of a sweep may run side by side, and the sweep prints a line for each.
+            # Jobs of a sweep may run in parallel, and the sweep prints a line for each.
             disable=not console.is_terminal or job.sweep is not None,
         )
         self._task = self._progress.add_task(self._title)
@@ -182,8 +182,8 @@ class Watch:
 
     def on_progress(self, done: int, total: int | None, unit: str) -> None:
         """Show the progress of a stage."""
-        of = f" of {total:,}" if total else ""
-        self._progress.update(self._task, description=f"{self._title}: {done:,}{of} {unit}")
+        of_total = f" of {total:,}" if total else ""
+        self._progress.update(self._task, description=f"{self._title}: {done:,}{of_total} {unit}")
 
     def on_end(self, stage: "Stage") -> None:
         """Show a stage that has ended."""
@@ -193,7 +193,7 @@ class Watch:
 
 
 def describe_time(seconds: float) -> str:
-    """Return the duration of the work and that of the whole command, including its start."""
+    """Return the duration of the work and of the whole command, including its startup."""
     return f"{seconds:.1f} s (whole command {_count_seconds():.1f} s)"
 
 
@@ -209,7 +209,7 @@ def describe_size(megabytes: float) -> str:
 
 
 def _count_seconds() -> float:
-    """Return how long this process has been running."""
+    """Return the seconds since the start of this process."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
@@ -231,11 +231,11 @@ def lay_out_scores(scores: "ScoreTable") -> "Table":
 
 
 def name_program() -> str:
-    """Return how this program was called, without its folder, such as ``train.py``."""
+    """Return the name by which this program was called, without its folder: ``train.py``."""
     return Path(sys.argv[0]).name
 
 
 def relate_path(path: Path) -> Path:
     """Return `path` relative to the working directory if it lies inside."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    working_folder = Path.cwd()
+    return path.relative_to(working_folder) if path.is_relative_to(working_folder) else path

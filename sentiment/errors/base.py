@@ -9,35 +9,35 @@ from sentiment.errors.exit_codes import ExitCode
 from sentiment.redaction import redact
 from sentiment.redaction.printable import cut_middle, shorten
 
-# Classes, or other names, that a message lists of many.
+# The largest number of classes, or other names, in a list of a message.
 LISTED = 10
 
 
 def quote_name(name: object) -> str:
-    """Return the name of a class or column in quotes, without the middle of a very long one."""
+    """Return the name of a class or column in quotes; the middle of a very long name is cut."""
     return repr(cut_middle(str(name)))
 
 
-def quote_list(names: Iterable[object], most: int | None = None) -> str:
-    """Return names as a readable list, ``'a', 'b' and 'c'``; of many, ``'a', 'b' and 30 more``.
+def quote_list(names: Iterable[object], max_items: int | None = None) -> str:
+    """Return names as a readable list: ``'a', 'b' and 'c'``, or ``'a', 'b' and 30 more``.
 
-    `most` is the largest number of names that are listed; default: all.
+    `max_items` is the largest number of names in the list; default: all.
     """
     quoted = [quote_name(name) for name in names]
-    if most is not None and len(quoted) > most:
-        return list_first(quoted, most)
+    if max_items is not None and len(quoted) > max_items:
+        return list_first(quoted, max_items)
     return join_words(quoted) or "nothing"
 
 
-def list_first(words: Sequence[str], most: int) -> str:
-    """Return words with commas between them; of many, the first ones: ``a, b and 30 more``."""
-    more = len(words) - most
-    return ", ".join(words[:most]) + (f" and {more:,} more" if more > 0 else "")
+def list_first(items: Sequence[str], max_items: int) -> str:
+    """Return the first items and the number of the others: ``a, b and 30 more``."""
+    rest = len(items) - max_items
+    return ", ".join(items[:max_items]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
-def join_words(words: Iterable[str]) -> str:
-    """Return words as a readable list: ``a, b and c``."""
-    *first, last = [*words] or [""]
+def join_words(items: Iterable[str]) -> str:
+    """Return items as a readable list: ``a, b and c``."""
+    *first, last = [*items] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -53,7 +53,7 @@ def read_reason(error: BaseException) -> str:
 
 
 def make_clause(reason: str) -> str:
-    r"""Return a message of a library without white space around it and without a full stop.
+    r"""Return a message of a library without surrounding white space and without a full stop.
 
     Examples
     --------
@@ -89,25 +89,25 @@ def show_share(share: float, decimals: int = 0) -> str:
     return f"{100 * share:.{decimals}f} %"
 
 
-def suggest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return ``" Did you mean 'x'?"`` for the known name closest to `name`, or nothing.
+def suggest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``" Did you mean 'x'?"`` for the one of `names` closest to `name`, or "".
 
-    `cutoff` is the least similarity, measured by `difflib.SequenceMatcher.ratio`.
+    `cutoff` is the smallest similarity, measured by `difflib.SequenceMatcher.ratio`.
     """
-    folded = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower(), folded, n=1, cutoff=cutoff)
-    return f" Did you mean {folded[close[0]]!r}?" if close else ""
+    by_lowercase = {other.lower(): other for other in names}
+    matches = get_close_matches(name.lower(), by_lowercase, n=1, cutoff=cutoff)
+    return f" Did you mean {by_lowercase[matches[0]]!r}?" if matches else ""
 
 
 class SentimentError(Exception):
     """Base of all errors that a user or operator can fix.
 
-    No message shows a secret, nor all of a very long value.
+    Messages mask secrets and cut very long values.
 
     Attributes
     ----------
     exit_code : ExitCode
-        Exit code of a command that stops at it.
+        Exit code of a command that fails with this error.
 
     Examples
     --------
@@ -155,8 +155,8 @@ class ConfigError(SentimentError, ValueError):
         if len(self.problems) == 1:
             message = self.problems[0]
         else:
-            listed = "\n".join(f"  - {problem}" for problem in self.problems)
-            message = f"{len(self.problems)} problems in the configuration:\n{listed}"
+            lines = "\n".join(f"  - {problem}" for problem in self.problems)
+            message = f"{len(self.problems)} problems in the configuration:\n{lines}"
         super().__init__(message)
 
 

@@ -8,10 +8,10 @@ _DISK = {EDQUOT, EFBIG, EIO, ENOSPC}
 
 
 class ExitCode(IntEnum):
-    """Exit code of a command: it shows whether a retry may help.
+    """Exit code of a command, which shows whether a retry may help.
 
     A scheduler needs one rule: retry `FAILED`, `UNAVAILABLE`, `IO_ERROR` and `BUSY`, do not retry
-    `MISTAKE`, `DRIFT` and `REFUSED`. The codes from 69 on are those of BSD's ``sysexits.h``.
+    `MISTAKE`, `DRIFT` and `REFUSED`. The codes 69 to 75 are those of BSD's ``sysexits.h``.
 
     Attributes
     ----------

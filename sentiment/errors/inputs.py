@@ -23,15 +23,15 @@ class InputNotFoundError(SentimentError, FileNotFoundError):
     """A file or folder to read does not exist."""
 
     def __init__(self, path: Path, setting: str, expected: str) -> None:
-        found = "it is a folder" if path.is_dir() else "it is a file" if path.exists() else ""
-        if found:
-            message = f"{setting} is '{path}', but {found}; expected {expected}."
+        kind = "it is a folder" if path.is_dir() else "it is a file" if path.exists() else ""
+        if kind:
+            message = f"{setting} is '{path}', but {kind}; expected {expected}."
         else:
             # Stricter than usual, since names with the same ending are similar already.
             nearest = suggest(path.name, _list_names(path.parent), cutoff=0.8)
-            # Such as predictions, which are beside their input.
-            below = next(path.parent.glob(f"*/{glob.escape(path.name)}"), None)
-            nearest = f" Did you mean '{below}'?" if below is not None else nearest
+            # Predictions, for example, are in a folder beside their input.
+            in_subfolder = next(path.parent.glob(f"*/{glob.escape(path.name)}"), None)
+            nearest = f" Did you mean '{in_subfolder}'?" if in_subfolder is not None else nearest
             where = "" if path.is_absolute() else f" (looked in '{Path.cwd()}')"
             message = (
                 f"{setting} is '{path}', but there is no such file or folder{where}; "
@@ -66,7 +66,7 @@ class RepeatedColumnError(UnreadableFileError):
 
 
 class DamagedLogError(SentimentError, ValueError):
-    """A file in the log of a server is not as the server wrote it."""
+    """A file in the log of a server is damaged."""
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
@@ -79,12 +79,12 @@ class DamagedLogError(SentimentError, ValueError):
 class FilesFailedError(SentimentError, ValueError):
     """Some of many files could not be predicted; the others are done.
 
-    The exit code is the largest of those of the files, since a retry helps if one is transient.
+    The exit code is the largest of the files' exit codes, since a retry helps if one is transient.
 
     Parameters
     ----------
     failures : dict of Path to SentimentError or OSError
-        Why each of these files failed.
+        The error of each failed file.
     results : sequence
         Results of the other files.
     """
@@ -103,9 +103,9 @@ class FilesFailedError(SentimentError, ValueError):
                 lines.append(f"  - {path}: it cannot be read ({error.strerror or error}).")
         self.exit_code = max(codes)
         total = len(failures) + len(self.results)
-        listed = "\n".join(lines)
+        messages = "\n".join(lines)
         super().__init__(
-            f"{len(failures):,} of {total:,} files could not be predicted:\n{listed}\n"
+            f"{len(failures):,} of {total:,} files could not be predicted:\n{messages}\n"
             "The others are done, and the same command skips them."
         )
 
@@ -131,15 +131,15 @@ class NothingToLabelError(SentimentError, ValueError):
         The input.
     rows : int
         Its rows.
-    left_out : dict of str to int
-        Rows by the reason for which they are left out.
+    skipped : dict of str to int
+        Number of skipped rows by reason.
     """
 
-    def __init__(self, name: str, rows: int, left_out: Mapping[str, int]) -> None:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    def __init__(self, name: str, rows: int, skipped: Mapping[str, int]) -> None:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in skipped.items())
         super().__init__(
             f"no text of '{name}' is left to label: of its {rows:,} rows, "
-            f"{why or 'none has a text'}. Name an input with other texts."
+            f"{reasons or 'none has a text'}. Name an input with other texts."
         )
 
 
@@ -153,15 +153,15 @@ class AllRowsRejectedError(SentimentError, ValueError):
     reasons : dict of str to int
         Rejected rows by reason.
     example : str
-        The place and content of the first one.
+        Place and content of the first rejected row.
     """
 
     def __init__(self, name: str, reasons: dict[str, int], example: str) -> None:
-        reason, count = max(reasons.items(), key=lambda one: one[1])
-        shown = f" The first is {make_printable(example)}." if example else ""
+        reason, count = max(reasons.items(), key=lambda item: item[1])
+        first_row = f" The first is {make_printable(example)}." if example else ""
         super().__init__(
             f"all {sum(reasons.values()):,} rows of '{name}' are rejected, {count:,} of them for "
-            f"this reason: {reason}.{shown} Nothing was written. "
+            f"this reason: {reason}.{first_row} Nothing was written. "
             f"{_find_remedy(reason)}"
         )
 
@@ -178,23 +178,23 @@ class MissingColumnError(SentimentError, KeyError):
     ----------
     path : Path
         The table.
-    wanted : mapping of str to str
-        The columns that it lacks, and the setting that names each.
-    found : sequence of str
-        The columns that it has.
+    missing : mapping of str to str
+        The missing columns, and the setting that names each.
+    columns : sequence of str
+        The columns of the table.
     """
 
-    def __init__(self, path: Path, wanted: Mapping[str, str], found: Sequence[str]) -> None:
-        plural = "s" if len(wanted) > 1 else ""
-        nearest = "".join(dict.fromkeys(suggest(column, found) for column in wanted))
+    def __init__(self, path: Path, missing: Mapping[str, str], columns: Sequence[str]) -> None:
+        plural = "s" if len(missing) > 1 else ""
+        nearest = "".join(dict.fromkeys(suggest(column, columns) for column in missing))
         super().__init__(
-            f"'{path}' has no column{plural} {quote_list(wanted)}; its columns are "
-            f"{quote_list(found)}.{nearest} {_name_columns(wanted.values(), found)}"
+            f"'{path}' has no column{plural} {quote_list(missing)}; its columns are "
+            f"{quote_list(columns)}.{nearest} {_name_columns(missing.values(), columns)}"
         )
 
 
 class NoUnlabelledColumnError(SentimentError, KeyError):
-    """A table of texts without a label has no column that is known to hold them.
+    """A table of unlabelled texts has no column that is known to hold texts.
 
     Parameters
     ----------
@@ -202,16 +202,16 @@ class NoUnlabelledColumnError(SentimentError, KeyError):
         The table.
     column : str
         The column of the labelled texts.
-    found : sequence of str
+    columns : sequence of str
         Its columns.
     """
 
-    def __init__(self, path: Path, column: str, found: Sequence[str]) -> None:
-        header = _name_header(found, "data.header")
+    def __init__(self, path: Path, column: str, columns: Sequence[str]) -> None:
+        header = _name_header(columns, "data.header")
         super().__init__(
             f"'{path}', which data.unlabelled names, has no column {column!r}, as the labelled "
             f"texts have, and none that is known to hold texts; its columns are "
-            f"{quote_list(found)}. Rename the one with the texts to {column!r}.{header}"
+            f"{quote_list(columns)}. Rename the one with the texts to {column!r}.{header}"
         )
 
 
@@ -222,25 +222,28 @@ class NoTextColumnError(SentimentError, KeyError):
     ----------
     path : Path
         The table.
-    found : sequence of str
+    columns : sequence of str
         Its columns.
     learned : str, optional
         The column that the model learned from.
     """
 
-    def __init__(self, path: Path, found: Sequence[str], learned: str = "") -> None:
-        lacks = "no column that is known to hold texts"
+    def __init__(self, path: Path, columns: Sequence[str], learned: str = "") -> None:
+        problem = "no column that is known to hold texts"
         if learned:
-            lacks = f"no column {learned!r}, from which the model learned, and none that is known "
-            lacks += "to hold texts"
+            problem = (
+                f"no column {learned!r}, from which the model learned, and none that is known "
+            )
+            problem += "to hold texts"
         super().__init__(
-            f"'{path}' has {lacks}; its columns are {quote_list(found)}.{suggest(learned, found)} "
-            f"{_name_columns(['text_column'], found)}"
+            f"'{path}' has {problem}; its columns are "
+            f"{quote_list(columns)}.{suggest(learned, columns)} "
+            f"{_name_columns(['text_column'], columns)}"
         )
 
 
-def _name_columns(settings: Iterable[str], found: Sequence[str]) -> str:
-    """Return how to name columns by `settings`, and how to say that a file has a header."""
+def _name_columns(settings: Iterable[str], columns: Sequence[str]) -> str:
+    """Return advice to name columns by `settings`, and to declare a header."""
     names = list(
         dict.fromkeys(
             f"{setting}=[<name>]" if setting.endswith("extra_columns") else f"{setting}=<name>"
@@ -249,14 +252,14 @@ def _name_columns(settings: Iterable[str], found: Sequence[str]) -> str:
     )
     plural = "s" if len(names) > 1 else ""
     group = "".join(names[0].rpartition(".")[:2])
-    header = _name_header(found, f"{group}header")
+    header = _name_header(columns, f"{group}header")
     return f"Name the column{plural} with {join_words(names)}.{header}"
 
 
-def _name_header(found: Sequence[str], setting: str) -> str:
-    """Return how to say that a file has a header, if its columns have no names."""
+def _name_header(columns: Sequence[str], setting: str) -> str:
+    """Return advice to declare a header, if the columns of a file have no names."""
     # Prefix of the names that the reader of delimited files gives to unnamed columns.
-    return f" If its first line holds the names, set {setting}=true." * ("column_1" in found)
+    return f" If its first line holds the names, set {setting}=true." * ("column_1" in columns)
 
 
 class MissingExtraColumnsError(SentimentError, KeyError):
@@ -266,28 +269,29 @@ class MissingExtraColumnsError(SentimentError, KeyError):
     ----------
     path : Path
         The table.
-    missing, found : sequence of str
-        The columns that it lacks, and those that it has.
+    missing, columns : sequence of str
+        The missing columns, and the columns of the table.
     """
 
-    def __init__(self, path: Path, missing: Sequence[str], found: Sequence[str]) -> None:
+    def __init__(self, path: Path, missing: Sequence[str], columns: Sequence[str]) -> None:
         plural = "s" if len(missing) > 1 else ""
-        nearest = "".join(suggest(name, found) for name in missing)
+        nearest = "".join(suggest(name, columns) for name in missing)
         it = "them" if plural else "it"
         super().__init__(
             f"'{path}' has no column{plural} {quote_list(missing)}, from which the model learned "
-            f"beside the text; its columns are {quote_list(found)}.{nearest} Add {it}: a cell may "
-            f"be empty, but a column must be there."
+            f"beside the text; its columns are {quote_list(columns)}.{nearest} Add {it}: a cell "
+            f"may be empty, but a column must be there."
         )
 
 
 class AmbiguousColumnError(SentimentError, KeyError):
-    """A table lacks the column that a model learned from, and several could be meant."""
+    """A table lacks the column that a model learned from, and has several candidates for it."""
 
-    def __init__(self, path: Path, learned: str, known: Sequence[str], setting: str) -> None:
+    def __init__(self, path: Path, learned: str, candidates: Sequence[str], setting: str) -> None:
         super().__init__(
-            f"'{path}' has no column {learned!r}, from which the model learned, and {len(known)} "
-            f"that may hold texts: {quote_list(known)}. Name one with {setting}=<name>."
+            f"'{path}' has no column {learned!r}, from which the model learned, and "
+            f"{len(candidates)} that may hold texts: {quote_list(candidates)}. Name one with "
+            f"{setting}=<name>."
         )
 
 

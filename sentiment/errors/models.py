@@ -11,7 +11,7 @@ from sentiment.redaction.printable import make_printable
 
 
 class UnsavableModelError(SentimentError, TypeError):
-    """A fitted model holds something that could not be loaded again."""
+    """A fitted model holds an object that could not be loaded again."""
 
     def __init__(self, model: str, untrusted: Sequence[str]) -> None:
         super().__init__(
@@ -36,18 +36,18 @@ class ModelKeptError(SentimentError, OSError):
     """
 
     def __init__(self, cause: OSError, path: Path, *, is_scored: bool) -> None:
-        known = explain_os_error(cause)
-        self.exit_code = getattr(known or cause, "exit_code", ExitCode.IO_ERROR)
+        explained = explain_os_error(cause)
+        self.exit_code = getattr(explained or cause, "exit_code", ExitCode.IO_ERROR)
         results = "with its results" if is_scored else "without scores, figures and card"
         super().__init__(
-            f"{make_clause(str(known or cause))}. The trained model is kept, {results}; predict "
-            f"with it by deploy.run={shlex.quote(str(path))}. Its run has not finished: give the "
-            "same command again to train a complete one."
+            f"{make_clause(str(explained or cause))}. The trained model is kept, {results}; "
+            f"predict with it by deploy.run={shlex.quote(str(path))}. Its run has not finished: "
+            "give the same command again to train a complete one."
         )
 
 
 class UntrustedModelError(SentimentError, ValueError):
-    """A model file holds something that this project does not load.
+    """A model file holds an object that this project does not load.
 
     Attributes
     ----------
@@ -71,7 +71,7 @@ class UntrustedModelError(SentimentError, ValueError):
 
 
 class ModelPackageError(SentimentError, ImportError):
-    """A package that a model of an own run needs is not installed."""
+    """A package that a model of the user's own run needs is not installed."""
 
     def __init__(self, package: str) -> None:
         super().__init__(
@@ -84,9 +84,10 @@ class UnexplainableModelError(SentimentError, TypeError):
     """A model has no weights of terms by which its predictions could be explained."""
 
     def __init__(self, model: str, features: str = "") -> None:
-        found = f"{model} on features of {features}" if features else model
-        needed = "features that are sums over terms" if features else "a linear model"
+        description = f"{model} on features of {features}" if features else model
+        requirement = "features that are sums over terms" if features else "a linear model"
         super().__init__(
-            f"the predictions of {found} cannot be explained by terms; that needs {needed}. "
-            "Choose the run of such a model: deploy.run=<id>; or predict without explain=true."
+            f"the predictions of {description} cannot be explained by terms; that needs "
+            f"{requirement}. Choose the run of such a model: deploy.run=<id>; or predict without "
+            "explain=true."
         )

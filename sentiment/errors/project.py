@@ -16,7 +16,7 @@ class ProjectFileError(SentimentError, ValueError):
     reason : str
         What was found, and what was expected.
     remedy : str
-        What the file has for a setting of this kind.
+        Example of a valid setting of this kind.
     """
 
     def __init__(
@@ -40,14 +40,14 @@ class UserCodeError(SentimentError, ImportError):
         Name of the module, or of the object in it that was called.
     reason : str
         Class and message of the error.
-    place : str
+    location : str
         File and line.
     """
 
-    def __init__(self, module: str, reason: str, place: str) -> None:
+    def __init__(self, module: str, reason: str, location: str) -> None:
         super().__init__(
-            f"{module} raised an error: {make_printable(reason)}, in {place}. Correct that file, "
-            "or name another class or function."
+            f"{module} raised an error: {make_printable(reason)}, in {location}. Correct that "
+            "file, or name another class or function."
         )
 
 

@@ -11,8 +11,8 @@ from sentiment.errors.exit_codes import ExitCode
 class RunNotFoundError(SentimentError, LookupError):
     """There is no tracked run, or no model of a run, with this name."""
 
-    def __init__(self, wanted: str, store: str, remedy: str) -> None:
-        super().__init__(f"{wanted} was not found in the tracking store '{store}'. {remedy}")
+    def __init__(self, missing: str, store: str, remedy: str) -> None:
+        super().__init__(f"{missing} was not found in the tracking store '{store}'. {remedy}")
 
 
 def _call_mlflow(store: str) -> str:
@@ -55,9 +55,9 @@ class TrackingStoreError(SentimentError, ConnectionError):
     exit_code : ExitCode
         `MISTAKE` if a retry cannot help, since there is no store at this address.
     remedy : str
-        What to do; default: look at the address or the server.
+        Advice to the user; default: check the address or the server.
     condition : str
-        Condition on which what was kept can be recorded.
+        Condition under which the kept results can be recorded.
     """
 
     exit_code = ExitCode.UNAVAILABLE
@@ -85,7 +85,7 @@ class TrackingStoreError(SentimentError, ConnectionError):
 
 
 class RunNotRecordedError(TrackingStoreError):
-    """A run is complete and kept in its folder, but its tracking store cannot be used any more.
+    """A run is complete and kept in its folder, but its tracking store has become unusable.
 
     Parameters
     ----------
@@ -94,19 +94,20 @@ class RunNotRecordedError(TrackingStoreError):
     folder : Path
         The folder of the kept run.
     command : str
-        Records it later.
-    what : str
+        The command that records it later.
+    content : str
         Description of the kept files.
     """
 
-    def __init__(self, cause: TrackingStoreError, folder: Path, command: str, what: str) -> None:
+    def __init__(self, cause: TrackingStoreError, folder: Path, command: str, content: str) -> None:
         self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
         self.exit_code, self.remedy, self.condition = cause.exit_code, cause.remedy, cause.condition
-        verb = "are" if " and " in what else "is"
+        verb = "are" if " and " in content else "is"
         SentimentError.__init__(
             self,
             f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
-            f"{what} {verb} in '{folder}'. When {cause.condition}, record the run with: {command}",
+            f"{content} {verb} in '{folder}'. When {cause.condition}, record the run with: "
+            f"{command}",
         )
 
 
@@ -123,10 +124,10 @@ class RunNotKeptError(SentimentError, LookupError):
 class NoPredictionsError(SentimentError, KeyError):
     """A file to monitor is not an output of predict."""
 
-    def __init__(self, path: Path, found: Sequence[str], command: str) -> None:
+    def __init__(self, path: Path, columns: Sequence[str], command: str) -> None:
         super().__init__(
             f"'{path}' has no columns 'prediction' and 'probability', which predict writes; its "
-            f"columns are {quote_list(found)}. Predict it first: {command}"
+            f"columns are {quote_list(columns)}. Predict it first: {command}"
         )
 
 
@@ -147,20 +148,20 @@ class DataChangedError(SentimentError, ValueError):
     ----------
     run_id, data : str
         The run, and the name of its data.
-    known, found : str
-        Fingerprints of the data then and now.
+    recorded, current : str
+        Fingerprints of the data that the run read, and of the present data.
     rows : int
-        Number of usable rows now.
+        Number of usable rows in the present data.
     command : str
-        Trains the same settings on the present data.
+        The command that trains the same settings on the present data.
     """
 
     def __init__(
-        self, run_id: str, data: str, known: str, found: str, rows: int, command: str
+        self, run_id: str, data: str, recorded: str, current: str, rows: int, command: str
     ) -> None:
         super().__init__(
-            f"run {run_id} was scored on data {data} {known[:12]}, and what is read now is "
-            f"{found[:12]} ({rows:,} rows): its rows or their split have changed. Train on the "
+            f"run {run_id} was scored on data {data} {recorded[:12]}, and what is read now is "
+            f"{current[:12]} ({rows:,} rows): its rows or their split have changed. Train on the "
             f"data as they are: {command}"
         )
 
@@ -168,10 +169,11 @@ class DataChangedError(SentimentError, ValueError):
 class AlreadyFinalError(SentimentError, ValueError):
     """The model of a run has already learned from all rows of the final fit."""
 
-    def __init__(self, run_id: str, before: int, rows: int, refit: str) -> None:
+    def __init__(self, run_id: str, fitted_rows: int, final_rows: int, refit: str) -> None:
         super().__init__(
-            f"the model of run {run_id} has learned from {before:,} rows, and refit={refit} would "
-            f"be {rows:,}. Expected a run with fewer: use its model as it is, or name another run."
+            f"the model of run {run_id} has learned from {fitted_rows:,} rows, and refit={refit} "
+            f"would be {final_rows:,}. Expected a run with fewer: use its model as it is, or name "
+            "another run."
         )
 
 
@@ -204,7 +206,7 @@ class UnusableVersionError(SentimentError, LookupError):
     reason : str
         Why it cannot be loaded.
     champion : str or None
-        The version number of the champion, which stays.
+        The version number of the champion, which does not change.
     older : (str, str) or None
         The latest older version that can be loaded, and the command that promotes it.
     """
@@ -217,14 +219,15 @@ class UnusableVersionError(SentimentError, LookupError):
         champion: str | None,
         older: tuple[str, str] | None,
     ) -> None:
-        stays = (
+        status = (
             f"The champion is still version {champion}." if champion else "There is no champion."
         )
         remedy = "No older version that was the champion can be loaded; promote another run."
         if older:
             remedy = f"The next older version that can be loaded is {older[0]}: {older[1]}"
         super().__init__(
-            f"version {version} of {name} cannot be loaded: {make_clause(reason)}. {stays} {remedy}"
+            f"version {version} of {name} cannot be loaded: {make_clause(reason)}. {status} "
+            f"{remedy}"
         )
 
 
@@ -247,20 +250,20 @@ class GoalOutOfReachError(ConfigError):
     ----------
     goal : str
         The setting.
-    what : str
+    metric : str
         The metric, such as ``precision of 'positive'``.
     rows, positive : int
-        Validation rows, and those of the second class.
+        Number of validation rows, and of those of the second class.
     best, bound : float
         The best value on these rows, and the best lower bound.
     confidence : float
-        That of the bound.
+        Confidence of the bound.
     """
 
     def __init__(
         self,
         goal: str,
-        what: str,
+        metric: str,
         rows: int,
         positive: int,
         *,
@@ -270,11 +273,11 @@ class GoalOutOfReachError(ConfigError):
     ) -> None:
         # Rounded down, so that the suggested goal can be reached.
         possible = int(bound * 1000) / 1000
-        name = what.partition(" ")[0]
+        name = metric.partition(" ")[0]
         super().__init__(
             [
                 f"deploy.threshold is {goal!r}, but {rows:,} scored rows ({positive:,} of that "
-                f"class) do not show it: the {what} is {best:.4f} at best, and with a confidence "
+                f"class) do not show it: the {metric} is {best:.4f} at best, and with a confidence "
                 f"of {100 * confidence:g} % not less than {bound:.4f}. Ask for "
                 f"{name}>={possible:.3f} or less, or train with more of them: "
                 "cv=5, or a larger data.validation_size."
@@ -292,12 +295,12 @@ class StepFailedError(SentimentError, RuntimeError):
     reason : str
         Why it failed.
     exit_code : int
-        Exit code of the step where it is a process of its own.
+        Exit code of the step if it runs in its own process.
     """
 
     def __init__(self, step: str, reason: str, exit_code: int = ExitCode.MISTAKE) -> None:
-        known = exit_code in set(ExitCode)
-        self.exit_code = ExitCode(exit_code) if known and exit_code else ExitCode.FAILED
+        is_known = exit_code in set(ExitCode)
+        self.exit_code = ExitCode(exit_code) if is_known and exit_code else ExitCode.FAILED
         super().__init__(f"the step {step!r} of the flow failed: {make_clause(reason)}.")
 
 
@@ -309,9 +312,9 @@ class NoChampionError(SentimentError, LookupError):
     name : str
         Name of the registered model.
     sentence : str
-        Which run was not promoted, and why.
+        A sentence on the run that was not promoted, with the reason.
     command : str
-        Command that promotes it all the same.
+        The command that promotes it nevertheless.
     """
 
     exit_code = ExitCode.REFUSED

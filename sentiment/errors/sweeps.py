@@ -1,4 +1,4 @@
-"""Errors of sweeps, studies and experiments made of trials."""
+"""Errors of sweeps, studies and experiments that are written from trials."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,11 +12,11 @@ class StudyMismatchError(SentimentError, ValueError):
     """A study of this name exists, but was started with other settings."""
 
     def __init__(self, name: str, differences: Sequence[str]) -> None:
-        shown = "\n".join(f"  - {line}" for line in differences[:8])
-        more = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
+        lines = "\n".join(f"  - {line}" for line in differences[:8])
+        rest = f"\n  and {len(differences) - 8} more" if len(differences) > 8 else ""
         super().__init__(
             f"the study {name!r} was started with other settings, so its trials cannot be "
-            f"compared with new ones:\n{shown}{more}\nResume it with those settings, start a new "
+            f"compared with new ones:\n{lines}{rest}\nResume it with those settings, start a new "
             "one beside it with search.fresh=true, or name another: search.name=<name>."
         )
 
@@ -38,10 +38,10 @@ class SweepStoppedError(SentimentError, RuntimeError):
 
     exit_code = ExitCode.FAILED
 
-    def __init__(self, why: str, error: str) -> None:
+    def __init__(self, reason: str, error: str) -> None:
         super().__init__(
-            f"the sweep stopped: {why}. Last error: {error} Finished jobs are kept. Fix the cause "
-            "and repeat the command, or allow more failures: search.max_failures=<number>."
+            f"the sweep stopped: {reason}. Last error: {error} Finished jobs are kept. Fix the "
+            "cause and repeat the command, or allow more failures: search.max_failures=<number>."
         )
 
 
@@ -51,19 +51,19 @@ class JobsFailedError(SentimentError, RuntimeError):
     exit_code = ExitCode.FAILED
 
     def __init__(self, failed: Sequence[tuple[int, str]], total: int) -> None:
-        shown = "\n".join(f"  #{number}  {error}" for number, error in failed[:5])
-        more = f"\n  and {len(failed) - 5} more" if len(failed) > 5 else ""
-        super().__init__(f"{len(failed)} of {total} jobs failed:\n{shown}{more}")
+        lines = "\n".join(f"  #{number}  {error}" for number, error in failed[:5])
+        rest = f"\n  and {len(failed) - 5} more" if len(failed) > 5 else ""
+        super().__init__(f"{len(failed)} of {total} jobs failed:\n{lines}{rest}")
 
 
 class StudyNotFoundError(SentimentError, LookupError):
     """There is no study of that name."""
 
-    def __init__(self, name: str, where: str, known: Sequence[str], command: str) -> None:
-        there = f"there {'are' if len(known) > 1 else 'is'} {quote_list(known)}"
+    def __init__(self, name: str, storage: str, names: Sequence[str], command: str) -> None:
+        existing = f"there {'are' if len(names) > 1 else 'is'} {quote_list(names)}"
         super().__init__(
-            f"no study {name!r} in {where}; {there if known else 'there is none yet'}."
-            f"{suggest(name, known)} A search makes one: {command}"
+            f"no study {name!r} in {storage}; {existing if names else 'there is none yet'}."
+            f"{suggest(name, names)} A search makes one: {command}"
         )
 
 
@@ -163,7 +163,7 @@ class SweepNotRecordedError(TrackingStoreError):
     jobs : (int, int)
         Number of jobs with results, and number of all jobs.
     command : str
-        Resumes the sweep.
+        The command that resumes the sweep.
     trained : bool
         True if the best job was trained in full.
     """
@@ -180,10 +180,11 @@ class SweepNotRecordedError(TrackingStoreError):
         self.uri, self.reason, self.folder = cause.uri, cause.reason, folder
         self.exit_code, self.remedy, self.condition = cause.exit_code, cause.remedy, cause.condition
         results = f"the results of {jobs[0]:,} of {jobs[1]:,} jobs"
-        kept = f"{results} and the trained model of the best" if trained else results
-        rest = "records them" if trained else "records them and trains the best"
+        contents = f"{results} and the trained model of the best" if trained else results
+        outcome = "records them" if trained else "records them and trains the best"
         SentimentError.__init__(
             self,
             f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
-            f"{kept} are in '{folder}'. When {cause.condition}, the same command {rest}: {command}",
+            f"{contents} are in '{folder}'. When {cause.condition}, the same command {outcome}: "
+            f"{command}",
         )

@@ -33,7 +33,7 @@ class UnusablePathError(SentimentError, OSError):
     Parameters
     ----------
     error : OSError
-        As the operating system raised it.
+        The error that the operating system raised.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -44,13 +44,13 @@ class UnusablePathError(SentimentError, OSError):
             path = error.filename
             if self.exit_code is ExitCode.IO_ERROR and error.filename2 is not None:
                 path = error.filename2  # a copy, whose disk is full
-            where = f"'{path}'" if path is not None else "a file or the disk"
+            subject = f"'{path}'" if path is not None else "a file or the disk"
             reason = error.strerror
             if error.errno == EEXIST and path is not None and not Path(os.fsdecode(path)).exists():
                 reason = "it is a link to a place that does not exist"
             message = (
-                f"{where} cannot be used: {reason}. Check the path, its permissions and the space "
-                "on the disk."
+                f"{subject} cannot be used: {reason}. Check the path, its permissions and the "
+                "space on the disk."
             )
         super().__init__(message)
 
@@ -71,11 +71,11 @@ class ListenError(SentimentError, OSError):
     """
 
     def __init__(self, host: str, port: int, error: OSError, group: str = "server.") -> None:
-        taken = error.errno == EADDRINUSE
-        found = "another process listens there" if taken else str(error.strerror or error)
-        setting = "port=<port>" if taken or error.errno == EACCES else "host=<address>"
+        is_taken = error.errno == EADDRINUSE
+        reason = "another process listens there" if is_taken else str(error.strerror or error)
+        setting = "port=<port>" if is_taken or error.errno == EACCES else "host=<address>"
         super().__init__(
-            f"the server cannot listen on {host}:{port}: {found}. Name another {group}{setting}."
+            f"the server cannot listen on {host}:{port}: {reason}. Name another {group}{setting}."
         )
 
 
@@ -105,7 +105,7 @@ class FlowServerError(SentimentError, ConnectionError):
 
 
 def explain_os_error(error: BaseException) -> UnusablePathError | None:
-    """Return the error of a path or disk behind `error`, or None if it is another one.
+    """Return the error of a path or disk behind `error`, or None if it is not one.
 
     Examples
     --------

@@ -9,11 +9,12 @@ class BadRowsError(SentimentError, ValueError):
     """There are unusable rows, and the configuration forbids to drop them."""
 
     def __init__(self, counts: dict[str, int], rows: int, faults: Sequence[str] = ()) -> None:
-        listed = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in counts.items())
-        first = f" The first that cannot be read is in {faults[0]}." if faults else ""
+        reasons = ", ".join(f"{reason.replace('_', ' ')}: {n:,}" for reason, n in counts.items())
+        first_fault = f" The first that cannot be read is in {faults[0]}." if faults else ""
         super().__init__(
-            f"{sum(counts.values()):,} of {rows:,} rows cannot be used ({listed}) and "
-            f"data.on_bad_rows=error.{first} Correct them, or drop them with data.on_bad_rows=drop."
+            f"{sum(counts.values()):,} of {rows:,} rows cannot be used ({reasons}) and "
+            f"data.on_bad_rows=error.{first_fault} Correct them, or drop them with "
+            "data.on_bad_rows=drop."
         )
 
 
@@ -21,11 +22,12 @@ class TooFewClassesError(SentimentError, ValueError):
     """There are fewer than two classes."""
 
     def __init__(self, counts: Mapping[str, int], where: str, left_out: str) -> None:
-        listed = f" ({list_counts(counts)})" if counts else ""
+        class_counts = f" ({list_counts(counts)})" if counts else ""
         super().__init__(
-            f"{where} has {len(counts)} class{'es' * (len(counts) != 1)}{listed}; expected two or "
-            f"more. {left_out}{' ' * bool(left_out)}Check that the label column is the right one, "
-            "that every class has a label, and that the file is not cut behind its first class."
+            f"{where} has {len(counts)} class{'es' * (len(counts) != 1)}{class_counts}; expected "
+            f"two or more. {left_out}{' ' * bool(left_out)}Check that the label column is the "
+            "right one, that every class has a label, and that the file is not cut behind its "
+            "first class."
         )
 
 
@@ -34,16 +36,16 @@ class TooFewRowsError(SentimentError, ValueError):
 
     def __init__(
         self, small: Mapping[str, int], classes: int, needed: int, purpose: str,
-        left_out: str = "", remedy: str = "", least: int | None = None,
+        left_out: str = "", remedy: str = "", min_per_class: int | None = None,
     ) -> None:  # fmt: skip
         advice = (
             "; a larger data.min_per_class merges more of them"
-            if least is None
-            else f", with data.min_per_class={least}"
+            if min_per_class is None
+            else f", with data.min_per_class={min_per_class}"
         )
-        # What is left has to be two classes, of which the merged ones may be one.
-        left = classes - len(small)
-        if left > 1:
+        # Two classes have to remain; the merged classes may be one of them.
+        n_remaining = classes - len(small)
+        if n_remaining > 1:
             rare = (
                 ", leave small classes out or merge them (data.rare=drop or "
                 f"data.rare=merge{advice})"
@@ -51,7 +53,7 @@ class TooFewRowsError(SentimentError, ValueError):
         else:
             joint = "," if remedy else " or"
             rare = f"{joint} merge small classes (data.rare=merge{advice})"
-            rare *= bool(left and len(small) > 1)
+            rare *= bool(n_remaining and len(small) > 1)
         right = " Is the label column the right one?" * (len(small) > LISTED)
         super().__init__(
             f"{len(small):,} of {classes:,} classes {'is' if len(small) == 1 else 'are'} too "
@@ -67,7 +69,7 @@ def list_counts(counts: Mapping[str, int]) -> str:
 
 
 def list_classes(rows: Mapping[str, int]) -> str:
-    """Return the classes and their rows in words; of many, the largest first."""
+    """Return the classes and their rows in words; if there are many, the largest ones."""
     many = len(rows) > LISTED
     ordered = sorted(rows, key=lambda label: -rows[label]) if many else rows
     return list_first([f"{rows[label]:,} {quote_name(label)}" for label in ordered], LISTED)
@@ -88,9 +90,9 @@ class EmptySplitError(SentimentError, ValueError):
     """An official split has no rows."""
 
     def __init__(self, split: str, official: Sequence[str], left_out: str, remedy: str) -> None:
-        brought = f"the data bring the official splits {', '.join(official)}"
+        found = f"the data bring the official splits {', '.join(official)}"
         super().__init__(
-            f"{brought}, but no {split} rows are left. {left_out}{' ' * bool(left_out)}"
+            f"{found}, but no {split} rows are left. {left_out}{' ' * bool(left_out)}"
             f"Texts of the test split leave the others, so check that its rows are not the same"
             f"{f', or {remedy}' * bool(remedy)}."
         )
@@ -100,12 +102,12 @@ class UnlearnedClassesError(SentimentError, ValueError):
     """Classes occur only in official validation or test rows."""
 
     def __init__(self, counts: Mapping[str, int], classes: int, left_out: str = "") -> None:
-        one = len(counts) == 1
+        is_single = len(counts) == 1
         super().__init__(
-            f"{len(counts):,} of {classes:,} classes {'is' if one else 'are'} not in the training "
-            f"rows, but in other splits ({list_counts(counts)}), so no model can learn "
-            f"{'it' if one else 'them'}. {left_out}{' ' * bool(left_out)}Add training rows, "
-            f"correct {'its' if one else 'their'} rows, or leave them out (data.rare=drop)."
+            f"{len(counts):,} of {classes:,} classes {'is' if is_single else 'are'} not in the "
+            f"training rows, but in other splits ({list_counts(counts)}), so no model can learn "
+            f"{'it' if is_single else 'them'}. {left_out}{' ' * bool(left_out)}Add training rows, "
+            f"correct {'its' if is_single else 'their'} rows, or leave them out (data.rare=drop)."
         )
 
 
@@ -118,14 +120,14 @@ class FitError(SentimentError, ValueError):
         Its error.
     action : {"fit", "evaluate"}
         The action that failed.
-    place : str
-        File and line of the user's own code that raised it; empty if it is not their code.
+    location : str
+        File and line of the user's code that raised it; empty if it is not the user's code.
     """
 
-    def __init__(self, reason: str, action: str = "fit", place: str = "") -> None:
-        found = ", in ".join(one for one in (reason.strip().rstrip(":."), place) if one)
+    def __init__(self, reason: str, action: str = "fit", location: str = "") -> None:
+        details = ", in ".join(part for part in (reason.strip().rstrip(":."), location) if part)
         super().__init__(
-            f"scikit-learn could not {action} the pipeline: {found}. "
+            f"scikit-learn could not {action} the pipeline: {details}. "
             "Change the features or model settings named there, or look at the data they meet."
         )
 

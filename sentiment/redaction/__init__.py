@@ -1,8 +1,8 @@
 """Remove secrets from everything that is recorded, printed or sent.
 
-Two things are redacted from a text: passwords in addresses, recognized by their place, and the
-secrets of this process, recognized by their value. The latter are learned from the settings and the
-environment when a process starts, since drivers and servers repeat them in messages of any form.
+Two kinds of secrets are redacted: passwords in addresses, recognized by their position, and the
+secrets of this process, recognized by their values. The process learns the latter from its settings
+and environment at start, since drivers and servers repeat them in messages of any form.
 """
 
 from sentiment.redaction.addresses import MASK, split_credentials

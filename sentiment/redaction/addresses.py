@@ -1,4 +1,4 @@
-"""Secrets in texts, by their place: passwords and tokens in addresses and settings of drivers."""
+"""Secrets recognized by position: passwords and tokens in addresses and settings of drivers."""
 
 import base64
 import contextlib
@@ -18,7 +18,7 @@ NAMES = (
     r"\w*(?:password|passwd|pwd|passphrase|secret|api_?key|access_?key(?:_?id)?|private_?key"
     r"|credentials?|signature)"
 )
-# In the query of an address, where no sentence has such a word by chance.
+# Further names in the query of an address, which also are common words in sentences.
 _QUERY_NAMES = rf"{NAMES}|\w*token|odbc_connect|sig|auth|pw|pass|key"
 _PARAMETER = re.compile(
     rf"""([?&;](?:{_QUERY_NAMES})=)([^&\s]*?)(?=['")\]>,;]*(?:[&\s]|$))""", re.IGNORECASE
@@ -39,63 +39,63 @@ def redact_addresses(text: str) -> str:
 
 
 def split_credentials(address: str) -> tuple[str, str | None, str | None]:
-    """Return an HTTP `address` without its user and password, and both, decoded.
+    """Return an HTTP `address` without credentials, and the decoded user and password.
 
     Examples
     --------
     >>> split_credentials("http://ann:p%40w@mlflow:5000/x")
     ('http://mlflow:5000/x', 'ann', 'p@w')
     """
-    scheme, mark, rest = address.partition("://")
-    found = _find_password(scheme, rest, whole=True) if mark else None
-    if scheme not in ("http", "https") or found is None:
+    scheme, separator, rest = address.partition("://")
+    password_span = _find_password(scheme, rest, is_complete=True) if separator else None
+    if scheme not in ("http", "https") or password_span is None:
         return address, None, None
-    start, end = found
+    start, end = password_span
     return f"{scheme}://{rest[end + 1 :]}", unquote(rest[: start - 1]), unquote(rest[start:end])
 
 
-def _find_password(scheme: str, rest: str, *, whole: bool) -> tuple[int, int] | None:
+def _find_password(scheme: str, rest: str, *, is_complete: bool) -> tuple[int, int] | None:
     """Return where the password is in `rest`, which follows ``scheme://``.
 
-    If `rest` is not the `whole` address, it ends at the first blank.
+    If `rest` is not the `is_complete` address, it ends at the first blank.
     """
-    extent = rest if whole else re.split(r"\s", rest, maxsplit=1)[0]
-    user = _USER.match(extent)
-    # A password may have any sign in it, so the last one ends it.
-    end = extent.rfind("@")
-    if user is None or end < user.end() or extent.startswith(f"{MASK}@", user.end()):
+    address = rest if is_complete else re.split(r"\s", rest, maxsplit=1)[0]
+    user = _USER.match(address)
+    # A password may contain @, so the last one ends it.
+    at_sign = address.rfind("@")
+    if user is None or at_sign < user.end() or address.startswith(f"{MASK}@", user.end()):
         return None
-    if scheme.lower() in _HOST_ENDS_AT_SLASH and _PORT.match(extent, user.end(), end):
+    if scheme.lower() in _HOST_ENDS_AT_SLASH and _PORT.match(address, user.end(), at_sign):
         return None
-    return user.end(), end
+    return user.end(), at_sign
 
 
 def _split_addresses(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the text before each address, ``scheme://`` and what follows up to the next one."""
-    marks = list(_SCHEME.finditer(text))
-    yield text[: marks[0].start()] if marks else text, "", ""
-    for mark, end in zip(marks, [*(m.start() for m in marks[1:]), len(text)], strict=False):
-        yield text[mark.start() - 1 : mark.start()], mark[0], text[mark.end() : end]
+    """Yield the text before each address, its ``scheme://`` and the text up to the next address."""
+    schemes = list(_SCHEME.finditer(text))
+    yield text[: schemes[0].start()] if schemes else text, "", ""
+    for scheme, end in zip(schemes, [*(m.start() for m in schemes[1:]), len(text)], strict=False):
+        yield text[scheme.start() - 1 : scheme.start()], scheme[0], text[scheme.end() : end]
 
 
 def _redact_addresses(text: str) -> str:
-    parts = []
-    for before, scheme, rest in _split_addresses(text):
+    redacted = []
+    for preceding, scheme, rest in _split_addresses(text):
         if not scheme:
-            parts.append(before)
+            redacted.append(preceding)
             continue
         name = scheme.removesuffix("://")
-        found = _find_password(name, rest, whole=False)
-        if found is None and before in ("'", '"', "`") and before in rest:
-            found = _find_password(name, rest.partition(before)[0], whole=True)
-        if found is not None:
-            rest = f"{rest[: found[0]]}{MASK}{rest[found[1] :]}"
-        parts += [scheme, _PARAMETER.sub(rf"\1{MASK}", rest)]
-    return "".join(parts)
+        span = _find_password(name, rest, is_complete=False)
+        if span is None and preceding in ("'", '"', "`") and preceding in rest:
+            span = _find_password(name, rest.partition(preceding)[0], is_complete=True)
+        if span is not None:
+            rest = f"{rest[: span[0]]}{MASK}{rest[span[1] :]}"
+        redacted += [scheme, _PARAMETER.sub(rf"\1{MASK}", rest)]
+    return "".join(redacted)
 
 
 def find_secrets(text: str) -> Iterator[str]:
-    """Yield the secrets in `text`, as they are written and as libraries decode them."""
+    """Yield the secrets in `text`, both as written and as decoded by libraries."""
     for match in _ASSIGNMENT.finditer(text):
         yield match[2].strip("'\"")
     for _, scheme, rest in _split_addresses(text):
@@ -103,11 +103,11 @@ def find_secrets(text: str) -> Iterator[str]:
             continue
         name = scheme.removesuffix("://")
         rest = rest.rstrip(",'\"" if rest.endswith(",") else "")
-        found = _find_password(name, rest, whole=True)
-        if found is not None:
-            user, host = rest[: found[0] - 1], rest[found[1] + 1 :]
+        span = _find_password(name, rest, is_complete=True)
+        if span is not None:
+            user, host = rest[: span[0] - 1], rest[span[1] + 1 :]
             public = {user, *re.split(r"[:/?&=]", host)}
-            for password in _decode(rest[slice(*found)], _parse_password(scheme + rest)):
+            for password in _decode(rest[slice(*span)], _parse_password(scheme + rest)):
                 if password not in public:
                     yield password
                     pair = f"{unquote(user)}:{password}".encode()
@@ -123,12 +123,12 @@ def find_secrets(text: str) -> Iterator[str]:
 
 
 def _decode(*written: str | None) -> set[str]:
-    known = {one for one in written if one}
-    return known | set(map(unquote, known)) | set(map(unquote_plus, known))
+    values = {value for value in written if value}
+    return values | set(map(unquote, values)) | set(map(unquote_plus, values))
 
 
 def _parse_password(address: str) -> str | None:
-    """Return the password that SQLAlchemy reads in `address`, if any."""
+    """Return the password that SQLAlchemy finds in `address`, or None."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 

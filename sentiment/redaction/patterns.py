@@ -3,7 +3,7 @@
 import html
 import re
 
-# From this length on, a secret is also redacted within a longer word.
+# A secret of at least this length is also redacted within a longer word.
 _UNMISTAKABLE = 8
 _START = r"(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2})|(?<=%25[0-9a-f]{2})|(?<=\\[nrt]))"
 
@@ -13,7 +13,7 @@ def make_pattern(secret: str) -> str:
     pattern = "".join(_make_character_pattern(c) for c in secret)
     if len(secret) >= _UNMISTAKABLE:
         return pattern
-    # In front of it may be an escape, such as %3A, %253A or \n.
+    # An escape, such as %3A, %253A or \n, may precede it.
     return rf"{_START}{pattern}(?![a-z0-9])"
 
 

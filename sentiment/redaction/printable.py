@@ -1,4 +1,4 @@
-"""Text from outside in a form that terminals and pages show and do not obey."""
+"""Safe forms of untrusted text for terminals and pages."""
 
 import re
 import unicodedata
@@ -15,17 +15,17 @@ _LONG_LINE = re.compile(r"(.{2000}).{1501,}(.{500})")
 
 
 def make_printable(text: str, length: int | None = 200, keep: str = "") -> str:
-    r"""Return the beginning of `text` with everything escaped that is not shown as a character.
+    r"""Return the beginning of `text` with all characters escaped that are not visible.
 
-    Control characters, among them those that begin escape sequences, line breaks and the marks that
-    change the direction of writing are escaped as in a Python literal.
+    Control characters (including those that begin escape sequences), line breaks and the marks that
+    change the direction of text are escaped as in a Python literal.
 
     Parameters
     ----------
     text : str
         Such as a label, a file name or a message that quotes one.
     length : int, optional
-        Characters that are kept; None for all.
+        Largest number of characters; None for all.
     keep : str
         Control characters that are not escaped, such as ``"\n"``.
 
@@ -45,17 +45,19 @@ def _is_shown(c: str) -> bool:
 
 
 def shorten(message: str) -> str:
-    """Return `message` with words and lines cut that no person would read, such as typed values.
+    """Return `message` with very long words and lines cut, such as typed values.
 
-    Of a word, the beginning stays; of a line, the end as well, which says what to do.
+    The beginning of a word is kept; of a line, the end as well, which has the remedy.
 
     Examples
     --------
     >>> shorten(f"there is no setting {'x' * 2000!r}.")
     "there is no setting 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx... (2,000 characters)'."
     """
-    words = _LONG_WORD.sub(lambda word: f"{word[0][:40]}... ({len(word[0]):,} characters)", message)
-    return _LONG_LINE.sub(r"\1 ... \2", words)
+    short_words = _LONG_WORD.sub(
+        lambda word: f"{word[0][:40]}... ({len(word[0]):,} characters)", message
+    )
+    return _LONG_LINE.sub(r"\1 ... \2", short_words)
 
 
 def cut_end(text: str, length: int) -> str:
@@ -64,7 +66,7 @@ def cut_end(text: str, length: int) -> str:
 
 
 def cut_middle(name: str, length: int = 80) -> str:
-    """Return `name` in at most `length` characters; its middle is cut, since names differ at ends.
+    """Return `name` in at most `length` characters; the middle is cut, since names differ at ends.
 
     Examples
     --------
@@ -87,7 +89,7 @@ def show_name(name: str) -> str:
 
 
 def mark_spaces(term: str) -> str:
-    """Return `term` with the spaces at its ends as open boxes; they tell n-grams of letters apart.
+    """Return `term` with open boxes for the spaces at its ends, which set character n-grams apart.
 
     Examples
     --------
@@ -113,7 +115,7 @@ def escape_markdown(text: str) -> str:
 
 
 def tabulate_html(facts: Mapping[str, str]) -> str:
-    """Return `facts` as an HTML table for notebooks; those without a value are left out.
+    """Return `facts` as an HTML table for notebooks, without those that have no value.
 
     Examples
     --------

@@ -16,9 +16,9 @@ from sentiment.redaction.printable import make_printable
 _SECRET_VARIABLE = re.compile(
     r"(?:^|_)(?:PASSWORD|PASSWD|PGPASSWORD|PASS|TOKEN|SECRET|KEY|CREDENTIALS?)$", re.IGNORECASE
 )
-# Shorter ones are redacted in addresses only: elsewhere they would match words at random.
+# Shorter secrets are redacted in addresses only: elsewhere they would match unrelated words.
 _MIN_LENGTH, _MIN_VARIABLE_LENGTH = 3, 6
-# A default password of this kind protects nothing, and occurs in every config.
+# Default passwords, which protect nothing and occur in every config.
 PUBLIC_PASSWORDS = {
     "sentiment", "mlflow", "optuna", "sklearn", "postgres", "postgresql", "sqlite", "none",
 }  # fmt: skip
@@ -31,26 +31,26 @@ class Redactor:
         self._patterns: dict[str, re.Pattern[str]] = {}
 
     def learn(self, setting: str) -> None:
-        """Remember the secrets in `setting`: an address, a command line word or several words."""
+        """Remember the secrets in `setting`: an address, or command-line arguments."""
         if "://" not in setting and "=" not in setting:
             return
         _, _, value = setting.partition("=")
         texts = {setting, value, value[1:-1] if value[:1] in ("'", '"') else value}
         with contextlib.suppress(ValueError):
-            words = shlex.split(value)
-            texts |= {*words, *(word.partition("=")[2] for word in words)}
+            arguments = shlex.split(value)
+            texts |= {*arguments, *(argument.partition("=")[2] for argument in arguments)}
         for text in texts:
             self._remember(find_secrets(text))
 
     def learn_environment(self, environment: Mapping[str, str]) -> None:
-        """Remember the values of variables that name a secret, and addresses in all others."""
+        """Remember the values of variables named like secrets, and the secrets in all others."""
         for name, value in environment.items():
             self.learn(value)
             if _SECRET_VARIABLE.search(name) and len(value) >= _MIN_VARIABLE_LENGTH:
                 self._remember([value])
 
-    def _remember(self, found: Iterable[str]) -> None:
-        for secret in found:
+    def _remember(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
             is_public = secret.lower() in PUBLIC_PASSWORDS or secret == MASK
             if not is_public and len(secret) >= _MIN_LENGTH and secret not in self._patterns:
                 pattern = re.compile(make_pattern(secret), re.IGNORECASE)
@@ -58,9 +58,9 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """Return `text` without secrets."""
-        # Secrets may overlap, as where an address can be read in two ways.
-        found = [m.span() for pattern in self._patterns.values() for m in pattern.finditer(text)]
-        text = _mask(text, found) if found else text
+        # Secrets may overlap, such as where an address can be parsed in two ways.
+        spans = [m.span() for pattern in self._patterns.values() for m in pattern.finditer(text)]
+        text = _mask(text, spans) if spans else text
         return redact_addresses(text)
 
 
@@ -89,7 +89,7 @@ def learn_secrets(settings: Any) -> None:
     Parameters
     ----------
     settings : str, list or dict
-        Command line words or a config.
+        Command-line arguments or a config.
     """
     if isinstance(settings, str):
         _REDACTOR.learn(settings)
@@ -99,8 +99,8 @@ def learn_secrets(settings: Any) -> None:
             if isinstance(value, str) and re.fullmatch(NAMES, str(key), re.IGNORECASE):
                 _REDACTOR.learn(f"?{key}={value}")
     elif isinstance(settings, Iterable):
-        for one in settings:
-            learn_secrets(one)
+        for item in settings:
+            learn_secrets(item)
 
 
 def protect_process() -> None:
@@ -116,7 +116,7 @@ def protect_process() -> None:
             message = make_printable(record.getMessage(), None, keep="\n\t")
             record.msg, record.args = redact(message), ()
         except (TypeError, ValueError):
-            return record  # a message that does not fit its arguments; the handler reports it
+            return record  # the message does not fit its arguments, which the handler reports
         if record.exc_info and record.exc_info[1] is not None:
             record.exc_text = format_error(record.exc_info[1]).rstrip()
         return record
@@ -132,9 +132,9 @@ def format_error(error: BaseException) -> str:
 
 
 def _mask(text: str, spans: list[tuple[int, int]]) -> str:
-    parts, done = [], 0
+    pieces, done = [], 0
     for start, end in sorted(spans):
         if start >= done:
-            parts += [text[done:start], MASK]
+            pieces += [text[done:start], MASK]
         done = max(done, end)
-    return "".join([*parts, text[done:]])
+    return "".join([*pieces, text[done:]])

@@ -327,7 +327,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "raise data.limit.",
     ),
     (
-        TooFewRowsError({"rare": 1}, 4, 3, "a fit (cv=3)", least=5),
+        TooFewRowsError({"rare": 1}, 4, 3, "a fit (cv=3)", min_per_class=5),
         ValueError,
         "1 of 4 classes is too small ('rare': 1), but a fit (cv=3) needs at least 3 different "
         "texts of each class. Add rows, leave small classes out or merge them (data.rare=drop or "

@@ -16,7 +16,7 @@ def read_word(word: str) -> str:
     return f"search.name={quote_typed(parts.value)}"
 
 
-@command("best", read_word=read_word)
+@command("best", convert_argument=read_word)
 def main(cfg: DictConfig) -> None:
     """Show the best trial, and write it as an experiment if asked to; or list all sweeps."""
     with Watch("best", current_job()):

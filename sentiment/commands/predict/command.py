@@ -9,7 +9,7 @@ from sentiment.config import check_config, current_job
 from sentiment.errors import FilesFailedError
 
 
-@command("predict", stopped="stopped; the same command resumes it")
+@command("predict", interrupt_message="stopped; the same command resumes it")
 def main(cfg: DictConfig) -> None:
     """Predict, and show the model, the counts of rows and the output."""
     failure = None

@@ -35,7 +35,7 @@ def read_word(word: str) -> str:
     return f"++{parts.key}={value if is_address else parts.value}"
 
 
-@command("serve", read_word=read_word)
+@command("serve", convert_argument=read_word)
 def main(cfg: DictConfig) -> None:
     """Run the server that `cfg` describes until SIGTERM or SIGINT."""
     with Watch("serve", current_job()) as watch:
