@@ -6,24 +6,24 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-# Why a row is rejected that has no text at all.
+# Reason for the rejection of a row without a text.
 NO_TEXT = "no text"
 
 
 @dataclass(frozen=True)
 class Position:
-    """A place between two batches, from which reading can resume.
+    """A position between two batches, from which reading can resume.
 
     Attributes
     ----------
     offset : int
-        Bytes of the decoded input in front of it; rows, for a Parquet file.
+        Number of preceding bytes of the decoded input; for a Parquet file, of rows.
     row, line : int
-        Rows and lines in front of it.
+        Number of preceding rows and lines.
     file : int
-        Files in front of the one in which it is, where many are read as one.
+        Index of the file, if many files are read as one input.
     digest : str
-        Of the rows in front of it, where another reading may return other rows.
+        Digest of the preceding rows, if reading them again may return other rows.
     """
 
     offset: int = 0
@@ -40,14 +40,14 @@ class Reject:
     Attributes
     ----------
     row, line : int
-        Its number among the rows, and that of its first line in the file, both from 1; line 0
-        where a file has no lines.
+        Number of the row, and of its first line in the file, both from 1; line 0 if a file has no
+        lines.
     reason : str
-        Why it is rejected.
+        Reason of the rejection.
     raw : str
         The row as it is in the input, with ``\xff`` for bytes that are not text.
     file : str
-        Which file it is in, where many are read as one.
+        Its file, if many files are read as one input.
     """
 
     row: int
@@ -66,7 +66,7 @@ class RawRows:
     data : ndarray of uint8
         A part of the input.
     bounds : ndarray of int64, of shape (n_rows, 2)
-        Where each row starts and ends in it.
+        Start and end of each row in `data`.
     """
 
     data: np.ndarray
@@ -84,20 +84,20 @@ class Batch:
     make_table : callable
         Returns these rows with all of their columns, as an Arrow table.
     read_column : callable
-        Returns a column of these rows, by its name, as texts: a LargeStringArray, null where a row
-        has none.
+        Returns a column of these rows, by its name, as texts: a LargeStringArray, with nulls for
+        missing values.
     rejects : list of Reject
         The rejected rows.
     end : Position
-        Where the next batch begins.
+        Start of the next batch.
     raw : RawRows, optional
-        The rows to predict, where the input has them as bytes.
+        The rows to predict, if the input has them as bytes.
     blank_lines : int
-        Empty lines, which do not count as rows.
+        Number of empty lines, which are not rows.
     repaired : int
-        Rows among them whose quotes were out of place.
+        Number of rows whose misplaced quotes were repaired.
     file : str
-        Which file they are from, where many are read as one.
+        Their file, if many files are read as one input.
     """
 
     texts: pa.LargeStringArray
@@ -112,7 +112,7 @@ class Batch:
 
     @property
     def read(self) -> int:
-        """Number of rows that were read for it."""
+        """Number of rows that were read, including rejected ones."""
         return len(self.texts) + len(self.rejects)
 
 
@@ -125,11 +125,11 @@ class Limits:
     max_chars : int
         Characters of the longest text that is predicted.
     reject_empty : bool
-        Whether texts of nothing but white space are rejected.
+        If True, texts that only have white space are rejected.
     fields : frozenset of str, optional
-        The fields that a row may have, where rows may differ in them; default: any.
+        The fields that a row may have, for formats whose rows may differ; default: any.
     added : sequence of str
-        The fields that are added to a row, which it may not have.
+        The fields that are added to a row, which must not exist already.
     """
 
     max_chars: int = 1_000_000
@@ -138,7 +138,7 @@ class Limits:
     added: Sequence[str] = ("prediction", "probability")
 
     def find_fault(self, text: str) -> str | None:
-        """Return why `text` is rejected, or None."""
+        """Return the reason to reject `text`, or None."""
         if len(text) > self.max_chars:
             return f"text too long: {len(text):,} characters, at most {self.max_chars:,}"
         return "the text is empty" if self.reject_empty and not text.strip() else None
@@ -151,18 +151,18 @@ class RejectedRows:
     Attributes
     ----------
     reasons : dict of int to str
-        By the number of the record in the batch, from 0.
+        Reasons by the index of the record in the batch.
     """
 
     reasons: dict[int, str] = field(default_factory=dict)
 
     def add(self, record: int, reason: str | None) -> None:
-        """Reject a record, unless it was rejected before or there is no reason."""
+        """Reject a record, unless it is rejected already or `reason` is None."""
         if reason is not None:
             self.reasons.setdefault(record, reason)
 
     def list_kept(self, count: int) -> np.ndarray:
-        """Return the numbers of the records out of `count` that are not rejected."""
-        kept = np.ones(count, bool)
-        kept[list(self.reasons)] = False
-        return np.flatnonzero(kept)
+        """Return the indices of those out of `count` records that are not rejected."""
+        is_kept = np.ones(count, bool)
+        is_kept[list(self.reasons)] = False
+        return np.flatnonzero(is_kept)

@@ -13,30 +13,30 @@ from sentiment.files.inputs import Input
 from sentiment.files.origins import Origin
 from sentiment.files.values import show_value
 
-# The column with the file that a row is from.
+# The column with the file of a row.
 FILE = "file"
 
 
 class Chain:
-    """Files of the same columns, one after the other.
+    """Files with the same columns that are read as one input.
 
     Parameters
     ----------
     members : sequence of Input
         At least one, all of the same kind.
     folder : Path
-        The folder that all are in.
+        The folder that contains all of them.
 
     Attributes
     ----------
     kind, columns : str, list of str
-        Those of all members.
+        Kind and columns of all members.
     origin : Origin
-        Where they are.
+        The origin of the files.
     assumed : list of str
-        What was detected of the layout of each member.
-    alike : bool
-        True if lines of all members can be copied into one output as they are.
+        Detected parts of the layout of each member.
+    is_uniform : bool
+        True if lines of all members can be copied into one output unchanged.
 
     Raises
     ------
@@ -45,54 +45,61 @@ class Chain:
     """
 
     def __init__(self, members: Sequence[Input], folder: Path) -> None:
-        first = self.first = members[0]
-        for other in members:
-            same_types = other.kind != "parquet" or other.layout == first.layout
-            if (other.kind, other.columns) != (first.kind, first.columns) or not same_types:
+        first_member = self.first = members[0]
+        for member in members:
+            same_types = member.kind != "parquet" or member.layout == first_member.layout
+            if (member.kind, member.columns) != (
+                first_member.kind,
+                first_member.columns,
+            ) or not same_types:
                 raise ConfigError(
                     [
-                        f"'{first.origin.name}' and '{other.origin.name}' do not fit into one "
-                        f"output: {first.kind} of {_describe(first)}, and {other.kind} of "
-                        f"{_describe(other)}. Set together=false."
+                        f"'{first_member.origin.name}' and '{member.origin.name}' do not fit into "
+                        f"one output: {first_member.kind} of {_describe(first_member)}, and "
+                        f"{member.kind} of {_describe(member)}. Set together=false."
                     ]
                 )
         self.members = members
-        # A name may hold bytes that are not UTF-8.
+        # A name may contain bytes that are not UTF-8.
         self._names = [
-            show_value(os.fsencode(one.origin.path.relative_to(folder)))
-            for one in members
-            if one.origin.path
+            show_value(os.fsencode(member.origin.path.relative_to(folder)))
+            for member in members
+            if member.origin.path
         ]
-        self.kind, self.columns = first.kind, first.columns
+        self.kind, self.columns = first_member.kind, first_member.columns
         self.origin = Origin(
             str(folder),
-            {"input": [one.origin.identity for one in members]},
+            {"input": [member.origin.identity for member in members]},
             folder.resolve(),
-            first.origin.ending,
+            first_member.origin.ending,
         )
-        self.layout = first.layout
-        self.assumed = [f"{one.origin.name}: {found}" for one in members for found in one.assumed]
-        self.alike = all(one.layout == first.layout for one in members)
+        self.layout = first_member.layout
+        self.assumed = [
+            f"{member.origin.name}: {assumption}"
+            for member in members
+            for assumption in member.assumed
+        ]
+        self.is_uniform = all(member.layout == first_member.layout for member in members)
         self.share = 0.0
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
-        """Yield the rows from `start` on; rows and lines are counted in each file anew."""
-        sizes = [one.origin.identity["size"] for one in self.members]
+        """Yield the rows from `start` on; rows and lines are counted per file."""
+        sizes = [reject.origin.identity["size"] for reject in self.members]
         for number, member in enumerate(self.members):
             if number < start.file:
                 continue
-            begin = replace(start, file=0) if number == start.file else Position()
-            for batch in member.read(text_column, limits, begin):
-                read = sum(sizes[:number]) + member.share * sizes[number]
-                self.share = read / max(sum(sizes), 1)
+            member_start = replace(start, file=0) if number == start.file else Position()
+            for batch in member.read(text_column, limits, member_start):
+                bytes_read = sum(sizes[:number]) + member.share * sizes[number]
+                self.share = bytes_read / max(sum(sizes), 1)
                 yield replace(
                     batch, end=replace(batch.end, file=number), file=self._names[number],
-                    rejects=[replace(one, file=self._names[number]) for one in batch.rejects],
+                    rejects=[replace(reject, file=self._names[number]) for reject in batch.rejects],
                 )  # fmt: skip
 
     @staticmethod
     def add_file(batch: Batch, predictions: pa.RecordBatch) -> pa.RecordBatch:
-        """Return `predictions` with a first column that names the file of their rows."""
+        """Return `predictions` with a first column that names the file of the rows."""
         codes = pa.array([0] * predictions.num_rows, pa.int32())
         names = pa.DictionaryArray.from_arrays(codes, [batch.file])
         return predictions.add_column(0, FILE, names)

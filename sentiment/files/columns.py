@@ -34,7 +34,7 @@ def as_texts(values: Iterable[object]) -> pa.LargeStringArray:
 def strip_labels(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Return stripped `texts`, also without zero bytes at their ends; null for empty ones.
 
-    NumPy arrays drop zero bytes from the end of a string, so labels must not have them there.
+    NumPy arrays drop zero bytes from the end of a string, so labels must not end with them.
     """
     stripped = pc.utf8_trim(pc.utf8_trim_whitespace(texts), characters="\0 \t\r\n")
     return pc.if_else(pc.equal(stripped, ""), None, stripped)
@@ -43,25 +43,25 @@ def strip_labels(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 def strip_values(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """Return stripped values of a column beside the text, with truth values in lowercase.
 
-    CSV files write ``true``, ``TRUE`` or ``True`` for one value of Parquet and JSON.
+    CSV files have ``true``, ``TRUE`` or ``True`` for one value of Parquet and JSON.
     """
     stripped = strip_labels(texts)
-    folded = pc.utf8_lower(stripped)
-    for written in ("True", "False"):
-        stripped = pc.if_else(pc.equal(folded, written.lower()), written, stripped)
+    lowercase = pc.utf8_lower(stripped)
+    for truth_value in ("True", "False"):
+        stripped = pc.if_else(pc.equal(lowercase, truth_value.lower()), truth_value, stripped)
     return stripped
 
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """A column of an input and why it was chosen.
+    """A column of an input and the reason for its choice.
 
     Attributes
     ----------
     name : str
         The name of the column.
     why : str
-        Why it was chosen.
+        Reason for its choice.
     """
 
     name: str
@@ -69,49 +69,51 @@ class ColumnChoice:
 
 
 def choose_text_column(
-    path: Path, columns: Sequence[str], named: str | None, learned: str = ""
+    path: Path, columns: Sequence[str], requested: str | None, training_column: str = ""
 ) -> ColumnChoice:
     """Return the column that holds the texts.
 
     Parameters
     ----------
     path : Path
-        The file that has them, for messages.
+        The file, for messages.
     columns : sequence of str
         The columns of the file.
-    named : str, optional
+    requested : str, optional
         The column that the user named.
-    learned : str
-        The column that the model learned from; "" if that is not known. It is chosen if the file
-        has it, else a column with one of the usual names.
+    training_column : str
+        The column that the model learned from; "" if it is unknown. It is chosen if the file has
+        it; otherwise, a column with one of the usual names is chosen.
 
     Raises
     ------
     MissingColumnError
-        The file lacks the column that was named.
+        The file lacks the column that the user named.
     NoTextColumnError
         The file has no column that is known to hold texts.
     AmbiguousColumnError
         The file lacks the column that the model learned from, and has several of the usual names.
     """
-    if named:
-        if named not in columns:
-            raise MissingColumnError(path, {named: "text_column"}, columns)
-        return ColumnChoice(named, "it was named")
-    if learned in columns:
-        return ColumnChoice(learned, "the model learned from it")
-    known = list_text_columns(columns)
-    if not known:
-        raise NoTextColumnError(path, columns, learned)
-    if not learned:
-        others = f", before {quote_list(known[1:])}" if known[1:] else ""
-        return ColumnChoice(known[0], f"by its name{others}")
-    if len(known) > 1:
-        raise AmbiguousColumnError(path, learned, known, "text_column")
-    return ColumnChoice(known[0], f"by its name; the model learned from {learned!r}, not there")
+    if requested:
+        if requested not in columns:
+            raise MissingColumnError(path, {requested: "text_column"}, columns)
+        return ColumnChoice(requested, "it was named")
+    if training_column in columns:
+        return ColumnChoice(training_column, "the model learned from it")
+    candidates = list_text_columns(columns)
+    if not candidates:
+        raise NoTextColumnError(path, columns, training_column)
+    if not training_column:
+        others = f", before {quote_list(candidates[1:])}" if candidates[1:] else ""
+        return ColumnChoice(candidates[0], f"by its name{others}")
+    if len(candidates) > 1:
+        raise AmbiguousColumnError(path, training_column, candidates, "text_column")
+    return ColumnChoice(
+        candidates[0], f"by its name; the model learned from {training_column!r}, not there"
+    )
 
 
-def check_extra_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
+def check_extra_columns(path: Path, columns: Sequence[str], required: Sequence[str]) -> None:
     """Check that an input has the columns that a model reads beside the text.
 
     Raises
@@ -119,13 +121,13 @@ def check_extra_columns(path: Path, columns: Sequence[str], needed: Sequence[str
     MissingExtraColumnsError
         It lacks some of them.
     """
-    missing = [name for name in needed if name not in columns]
+    missing = [name for name in required if name not in columns]
     if missing:
         raise MissingExtraColumnsError(path, missing, columns)
 
 
 def list_text_columns(columns: Sequence[str]) -> list[str]:
-    """Return the columns whose names usually mean texts, the likeliest first."""
-    usual = ("text", "review", "sentence", "comment", "content", "body", "message", "tweet")
-    folded = {str(column).strip().lower(): column for column in reversed(columns)}
-    return [folded[name] for name in usual if name in folded]
+    """Return the columns with usual names for texts, the likeliest first."""
+    usual_names = ("text", "review", "sentence", "comment", "content", "body", "message", "tweet")
+    by_lowercase = {str(column).strip().lower(): column for column in reversed(columns)}
+    return [by_lowercase[name] for name in usual_names if name in by_lowercase]

@@ -1,4 +1,4 @@
-"""Rows of a database, by a table or a query."""
+"""Rows of a table or query of a database."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Result, Select, TextClause
     from sqlalchemy.exc import SQLAlchemyError
 
-# Rows of a batch, after each of which reading can resume.
+# Rows of a batch; reading can resume after each batch.
 _ROWS = 2000
 _SQLITE_OUTAGES = {
     sqlite3.SQLITE_BUSY,
@@ -44,7 +44,7 @@ _SQLSTATE_OUTAGES = {"08", "53", "57"}
 class DatabaseRows:
     """The rows of a table or a query.
 
-    Nothing is written: the database is asked for a read-only transaction, which is rolled back.
+    They are read in a read-only transaction, which is rolled back, so nothing is written.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class DatabaseRows:
         The table or query to read; default: the only table. A table is read in the order of its
         primary key.
     setting : str
-        The setting that named it, for messages.
+        The setting that names the database, for messages.
 
     Attributes
     ----------
@@ -67,11 +67,11 @@ class DatabaseRows:
     Raises
     ------
     ConfigError
-        There is no such table, or there are several and none is named.
+        There is no such table, or there are several and the user has named none.
     DatabaseError
-        The database cannot be reached, or refuses the query.
+        The database cannot be reached, or rejects the query.
     InputNotFoundError
-        An sqlite file is not there.
+        An sqlite file does not exist.
     """
 
     kind = "csv"
@@ -85,7 +85,7 @@ class DatabaseRows:
             raise ConfigError([f"{group}table and {group}query are both given; give one of them."])
         learn_secrets(url)
         self._engine = _connect(url, setting)
-        self._shown = redact(self._engine.url.render_as_string(hide_password=True))
+        self._public_url = redact(self._engine.url.render_as_string(hide_password=True))
         self._statement: Select[Any] | TextClause
         if query is None:
             table, self._statement = self._find_table(table, group)
@@ -95,58 +95,61 @@ class DatabaseRows:
             self._statement = text(query)
         with self._execute() as rows:
             self.columns = list(rows.keys())
-        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
-        if twice is not None:
-            raise ConfigError([f"the query has two columns {twice!r}; rename one: AS <name>."])
-        what = {"table": table} if query is None else {"query": redact(query)}
+        repeated = next((name for name in self.columns if self.columns.count(name) > 1), None)
+        if repeated is not None:
+            raise ConfigError([f"the query has two columns {repeated!r}; rename one: AS <name>."])
+        selection = {"table": table} if query is None else {"query": redact(query)}
         self.origin = Origin(
-            self._shown, {"input": self._shown, **what}, Path(table or "query"), ".csv"
+            self._public_url,
+            {"input": self._public_url, **selection},
+            Path(table or "query"),
+            ".csv",
         )
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on.
 
-        Reading cannot resume in the middle of a database: its rows are read again, and must be the
-        same as before.
+        A database cannot be read from the middle: the rows before `start` are read again, and must
+        be the same as before.
 
         Raises
         ------
         ChangedInputError
-            The rows in front of `start` have changed.
+            The rows before `start` have changed.
         DatabaseError
             The connection broke.
         """
-        place, digest = 0, hashlib.sha256()
+        n_rows, digest = 0, hashlib.sha256()
         column = self.columns.index(text_column)
         with self._execute() as result:
             while rows := [tuple(row) for row in result.fetchmany(_ROWS)]:
                 digest.update(repr(rows).encode("utf-8", "surrogatepass"))
-                place += len(rows)
-                end = Position(place, place, digest=digest.hexdigest())
-                if place == start.row and end.digest != start.digest:
+                n_rows += len(rows)
+                end = Position(n_rows, n_rows, digest=digest.hexdigest())
+                if n_rows == start.row and end.digest != start.digest:
                     raise ChangedInputError(self.origin.name, start.row)
-                if place > start.row:
+                if n_rows > start.row:
                     yield self._make_batch(rows, column, limits, end)
-        if place < start.row:
+        if n_rows < start.row:
             raise ChangedInputError(self.origin.name, start.row)
 
     def _make_batch(
         self, rows: list[tuple[Any, ...]], column: int, limits: Limits, end: Position
     ) -> Batch:
-        texts, kept, rejects = [], [], []
-        first = end.row - len(rows) + 1
-        for number, row in enumerate(rows, start=first):
+        texts, kept_rows, rejects = [], [], []
+        first_number = end.row - len(rows) + 1
+        for number, row in enumerate(rows, start=first_number):
             text, reason = _find_text(row, column, limits)
             if reason is None:
                 texts.append(text)
-                kept.append(row)
+                kept_rows.append(row)
             else:
                 raw = json.dumps(dict(zip(self.columns, row, strict=True)), default=show_value)
                 rejects.append(Reject(number, 0, reason, raw))
         return Batch(
             texts=pa.array(texts, pa.large_string()),
-            make_table=partial(_make_table, kept, self.columns),
-            read_column=lambda name: as_texts(row[self.columns.index(name)] for row in kept),
+            make_table=partial(_make_table, kept_rows, self.columns),
+            read_column=lambda name: as_texts(row[self.columns.index(name)] for row in kept_rows),
             rejects=rejects,
             end=end,
         )
@@ -158,25 +161,29 @@ class DatabaseRows:
 
         try:
             inspector = inspect(self._engine)
-            there = sorted([*inspector.get_table_names(), *inspector.get_view_names()])
-            if name is None and len(there) == 1:
-                name = there[0]
+            table_names = sorted([*inspector.get_table_names(), *inspector.get_view_names()])
+            if name is None and len(table_names) == 1:
+                name = table_names[0]
             if name is None:
                 raise ConfigError(
                     [
-                        f"'{self._shown}' has the tables {', '.join(there) or '(none)'}; name one, "
+                        f"'{self._public_url}' has the tables "
+                        f"{', '.join(table_names) or '(none)'}; name one, "
                         f'{group}table=<name>, or give a query, {group}query="SELECT ..."'
                     ]
                 )
-            schema, _, plain = name.rpartition(".")
-            table = Table(plain, MetaData(), schema=schema or None, autoload_with=self._engine)
+            schema, _, table_name = name.rpartition(".")
+            table = Table(table_name, MetaData(), schema=schema or None, autoload_with=self._engine)
         except NoSuchTableError:
             raise ConfigError(
-                [f"{group}table is {name!r}, but '{self._shown}' has {', '.join(there) or 'none'}."]
+                [
+                    f"{group}table is {name!r}, but '{self._public_url}' has "
+                    f"{', '.join(table_names) or 'none'}."
+                ]
             ) from None
         except SQLAlchemyError as error:
             raise self._describe(error) from error
-        # Without types, since SQLAlchemy would raise at an invalid value in a date column.
+        # Without types, since SQLAlchemy raises an error for an invalid value in a date column.
         columns = [type_coerce(column, NullType()).label(column.name) for column in table.columns]
         untyped: Any = select(*columns)
         return name, untyped.select_from(table).order_by(*table.primary_key.columns)
@@ -200,11 +207,11 @@ class DatabaseRows:
 
     def _describe(self, error: "SQLAlchemyError") -> DatabaseError | DatabaseUnavailableError:
         kind = DatabaseUnavailableError if _is_outage(error) else DatabaseError
-        return kind(self._shown, read_reason(getattr(error, "orig", None) or error))
+        return kind(self._public_url, read_reason(getattr(error, "orig", None) or error))
 
 
 def _is_outage(error: "SQLAlchemyError") -> bool:
-    """Return whether the database is at fault, not the table or query."""
+    """Return whether the error concerns the database, not the table or query."""
     from sqlalchemy.exc import DBAPIError, OperationalError
 
     if not isinstance(error, DBAPIError):
@@ -212,10 +219,12 @@ def _is_outage(error: "SQLAlchemyError") -> bool:
     if isinstance(error.orig, sqlite3.Error):
         # The low byte of an extended result code is the primary one.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_OUTAGES
-    # Without a server, a driver has no SQLSTATE.
+    # Without a connection to a server, a driver has no SQLSTATE.
     state = getattr(error.orig, "sqlstate", None)
-    failed = isinstance(error, OperationalError)
-    return error.connection_invalidated or (failed and (state or "08")[:2] in _SQLSTATE_OUTAGES)
+    is_operational = isinstance(error, OperationalError)
+    return error.connection_invalidated or (
+        is_operational and (state or "08")[:2] in _SQLSTATE_OUTAGES
+    )
 
 
 def _connect(url: str, setting: str) -> "Engine":
@@ -268,16 +277,18 @@ def _find_text(row: tuple[Any, ...], column: int, limits: Limits) -> tuple[str, 
     value = row[column]
     try:
         text = as_text(value.decode() if isinstance(value, bytes) else value)
-        for one in row:
-            if isinstance(one, str):
-                one.encode()
+        for cell in row:
+            if isinstance(cell, str):
+                cell.encode()
     except UnicodeError:
         return "", "bytes that are not UTF-8"
     return (text, limits.find_fault(text)) if text is not None else ("", NO_TEXT)
 
 
 def _make_table(rows: list[tuple[Any, ...]], columns: list[str]) -> pa.Table:
-    found = list(zip(*rows, strict=True)) or [()] * len(columns)
-    strings = [[None if v is None else show_value(v) for v in values] for values in found]
+    values_by_column = list(zip(*rows, strict=True)) or [()] * len(columns)
+    strings = [
+        [None if v is None else show_value(v) for v in values] for values in values_by_column
+    ]
     arrays = [pa.array(values, pa.large_string()) for values in strings]
     return pa.table(arrays, names=columns)

@@ -1,4 +1,4 @@
-"""Files of separated values, such as CSV."""
+"""Delimited files, such as CSV."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
@@ -18,20 +18,19 @@ from sentiment.files.repairs import repair_line
 from sentiment.files.streams import ByteSource
 
 _SAMPLE = 2**18
-# Records of a batch at most, unless its first record has not ended by then.
+# Largest number of records of a batch, unless its first record is longer.
 _MOST_ROWS = 2**17
 
 
 class DelimitedFile:
-    """A file of separated values.
+    """A delimited file.
 
     Parameters
     ----------
     source : ByteSource
         Its bytes.
     options : ReadOptions
-        Separator, quote, escape and line of column names, parsed; those that are None are
-        detected.
+        Separator, quote, escape and line of column names, parsed; None for those to detect.
 
     Attributes
     ----------
@@ -51,7 +50,7 @@ class DelimitedFile:
     EmptyDataError
         There is no row.
     UnreadableFileError
-        The line of column names cannot be read, or has a name twice.
+        The line of column names cannot be read, or repeats a name.
     """
 
     kind = "csv"
@@ -79,7 +78,7 @@ class DelimitedFile:
         self._check_names()
         if not sample[layout.start :].strip(b"\r\n") and final:
             raise EmptyDataError(f"'{self.origin.name}'")
-        # The byte by which lines are counted.
+        # The byte that ends a line, for counting lines.
         self._mark = self.newline[-1:]
         counter = lines.LineCounter(sample, 0, self._mark)
         self._preamble = [
@@ -98,22 +97,24 @@ class DelimitedFile:
         try:
             self.header.decode()
         except UnicodeDecodeError as error:
-            given = getattr(self.source, "encoding", "utf-8")
-            known = "UTF-8" if given == "utf-8" else given
-            reason = f"its first line is not {known}; name its encoding, such as {setting}=latin-1"
+            encoding = getattr(self.source, "encoding", "utf-8")
+            encoding = "UTF-8" if encoding == "utf-8" else encoding
+            reason = (
+                f"its first line is not {encoding}; name its encoding, such as {setting}=latin-1"
+            )
             raise UnreadableFileError(self.source.path, "CSV", reason) from error
         if b"\0" in self.header:
-            # Where names are mostly ASCII, the order of the bytes shows in the first of them.
-            order = "be" if self.header.startswith(b"\0") else "le"
+            # Names usually begin with an ASCII character, whose zero byte shows the byte order.
+            byte_order = "be" if self.header.startswith(b"\0") else "le"
             raise UnreadableFileError(
                 self.source.path,
                 "CSV",
                 "its first line holds zero bytes",
-                f"Set {setting}=utf-16-{order} if it is UTF-16; if not, the file is damaged.",
+                f"Set {setting}=utf-16-{byte_order} if it is UTF-16; if not, the file is damaged.",
             )
-        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
-        if twice is not None:
-            raise RepeatedColumnError(self.source.path, "CSV", twice)
+        repeated = next((name for name in self.columns if self.columns.count(name) > 1), None)
+        if repeated is not None:
+            raise RepeatedColumnError(self.source.path, "CSV", repeated)
 
     @property
     def layout(self) -> object:
@@ -128,152 +129,159 @@ class DelimitedFile:
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on."""
         column = self.columns.index(text_column)
-        waiting, above = b"", self._preamble if start.offset == 0 else []
+        buffer, preamble = b"", self._preamble if start.offset == 0 else []
         end = start if start.offset else self._start
         blocks = self.source.read(end.offset)
-        final, most = False, _MOST_ROWS
-        while not final:
+        is_final, max_rows = False, _MOST_ROWS
+        while not is_final:
             block = next(blocks, b"")
-            final = not block
-            waiting += block
+            is_final = not block
+            buffer += block
             while True:
                 split = Split(
-                    waiting, self.dialect, len(self.columns),
-                    final=final, wanted=[column], most=most,
+                    buffer, self.dialect, len(self.columns),
+                    final=is_final, needed=[column], max_records=max_rows,
                 )  # fmt: skip
-                follows = final and not split.is_full
+                next_is_valid = is_final and not split.is_full
                 # The repair of a broken line depends on the record that follows it.
-                unknown = not final and len(waiting) - split.next <= lines.LONGEST + 1
-                stray = bool(split.count) and split.is_stray(split.count - 1)
-                held = stray and (split.is_full or unknown)
-                if held:
+                is_incomplete = not is_final and len(buffer) - split.next <= lines.LONGEST + 1
+                is_stray = bool(split.count) and split.is_stray(split.count - 1)
+                is_held_back = is_stray and (split.is_full or is_incomplete)
+                if is_held_back:
                     a, b = split.bounds[-1].tolist()
-                    follows = self._repair_line(waiting[a:b]) is not None
+                    next_is_valid = self._repair_line(buffer[a:b]) is not None
                     split.drop_last()
                 if split.count:
-                    batch = self._make_batch(waiting, split, limits, end, column, follows=follows)
-                    waiting, end = waiting[split.next :], batch.end
-                    yield replace(batch, rejects=[*above, *batch.rejects]) if above else batch
-                    above = []
-                most = _MOST_ROWS if split.count or not split.is_full else 2 * most
+                    batch = self._make_batch(
+                        buffer, split, limits, end, column, next_is_valid=next_is_valid
+                    )
+                    buffer, end = buffer[split.next :], batch.end
+                    yield replace(batch, rejects=[*preamble, *batch.rejects]) if preamble else batch
+                    preamble = []
+                max_rows = _MOST_ROWS if split.count or not split.is_full else 2 * max_rows
                 if split.is_full:
                     continue
                 # A carriage return behind the longest record may be followed by a newline.
-                if held or len(waiting) <= lines.LONGEST + (not final):
+                if is_held_back or len(buffer) <= lines.LONGEST + (not is_final):
                     break
-                line, waiting = lines.skip_line(waiting, blocks, b"\r\n")
+                line, buffer = lines.skip_line(buffer, blocks, b"\r\n")
                 batch = lines.reject_long_line(line, end, self._mark, self.columns)
                 end = batch.end
-                yield replace(batch, rejects=[*above, *batch.rejects])
-                above = []
+                yield replace(batch, rejects=[*preamble, *batch.rejects])
+                preamble = []
 
     def _make_batch(
         self, data: bytes, split: Split, limits: Limits, start: Position, column: int,
-        *, follows: bool,
+        *, next_is_valid: bool,
     ) -> Batch:  # fmt: skip
-        # An empty line of one column is an empty text.
+        # In a file of one column, an empty line is an empty text.
         blank = split.is_blank if len(self.columns) > 1 else np.zeros(split.count, bool)
         rejected = RejectedRows()
-        repaired = self._repair(data, split, blank, follows=follows)
+        repaired = self._repair(data, split, blank, next_is_valid=next_is_valid)
         _refuse_undecodable(data, split, rejected)
-        places = split.bounds.copy() if repaired else split.bounds
+        original_bounds = split.bounds.copy() if repaired else split.bounds
         split.replace(repaired)
         for record in np.flatnonzero((split.fields != len(self.columns)) & ~blank).tolist():
-            found = int(split.fields[record])
-            wrong = f"wrong number of fields: {found}, expected {len(self.columns)}"
-            rejected.add(record, split.describe_fault(record) or wrong)
-        kept = np.flatnonzero(~blank)
-        kept = kept[~np.isin(kept, list(rejected.reasons))]
-        texts, empty = split.gather(0, kept), split.blank
+            field_count = int(split.fields[record])
+            reason = f"wrong number of fields: {field_count}, expected {len(self.columns)}"
+            rejected.add(record, split.describe_fault(record) or reason)
+        kept_records = np.flatnonzero(~blank)
+        kept_records = kept_records[~np.isin(kept_records, list(rejected.reasons))]
+        texts, is_empty = split.gather(0, kept_records), split.blank
         if self._has_names and len(self.columns) > 1:
-            for place in np.flatnonzero(pc.equal(texts, self.columns[column])):
-                if self._repeats_names(split, int(kept[place])):
-                    rejected.add(int(kept[place]), "repeats the column names")
+            for index in np.flatnonzero(pc.equal(texts, self.columns[column])):
+                if self._repeats_names(split, int(kept_records[index])):
+                    rejected.add(int(kept_records[index]), "repeats the column names")
         if limits.reject_empty:
-            for record in kept[empty].tolist():
+            for record in kept_records[is_empty].tolist():
                 rejected.add(record, "the text is empty")
         sizes = np.diff(split.offsets)
-        for place in np.flatnonzero(sizes > limits.max_chars):  # never fewer bytes than characters
-            rejected.add(int(kept[place]), limits.find_fault(texts[int(place)].as_py()))
-        if len(kept) + len(rejected.reasons) > split.count - int(blank.sum()):
-            good = ~np.isin(kept, list(rejected.reasons))
-            kept, texts = kept[good], texts.filter(pa.array(good))
+        for index in np.flatnonzero(sizes > limits.max_chars):  # never fewer bytes than characters
+            rejected.add(int(kept_records[index]), limits.find_fault(texts[int(index)].as_py()))
+        if len(kept_records) + len(rejected.reasons) > split.count - int(blank.sum()):
+            is_valid = ~np.isin(kept_records, list(rejected.reasons))
+            kept_records, texts = kept_records[is_valid], texts.filter(pa.array(is_valid))
         rows = start.row + np.cumsum(~blank)
         counter = lines.LineCounter(data, start.line, self._mark)
         rejects = []
         for record in sorted(rejected.reasons):
-            a, b = places[record].tolist()
+            a, b = original_bounds[record].tolist()
             line, raw = counter.count(a) + 1, lines.show_line(data[a:b], b - a)
             rejects.append(Reject(int(rows[record]), line, rejected.reasons[record], raw))
-        again = partial(self._split_again, data, split.next, split.count, repaired)
+        resplit = partial(self._split_again, data, split.next, split.count, repaired)
         return Batch(
             texts=texts,
-            make_table=partial(self._make_table, again, kept),
-            read_column=partial(self._read_column, again, kept),
+            make_table=partial(self._make_table, resplit, kept_records),
+            read_column=partial(self._read_column, resplit, kept_records),
             rejects=rejects,
             end=Position(
                 start.offset + split.next,
                 int(rows[-1]),
                 counter.count(split.next),
             ),
-            raw=RawRows(split.data, split.bounds[kept]),
+            raw=RawRows(split.data, split.bounds[kept_records]),
             blank_lines=int(blank.sum()),
             repaired=len(repaired),
         )
 
     def _repair(
-        self, data: bytes, split: Split, blank: np.ndarray, *, follows: bool
+        self, data: bytes, split: Split, blank: np.ndarray, *, next_is_valid: bool
     ) -> dict[int, bytes]:
-        """Return repaired lines with stray quotes, by the number of their record.
+        """Return repaired lines with stray quotes, by the index of their record.
 
-        A line is repaired only if the next record is valid, or can be: otherwise the quote may
-        begin a text of several lines. For the last record, `follows` is True if the next one is
-        valid.
+        A line is repaired only if the next record is valid or can be repaired: otherwise the quote
+        may begin a text of several lines. `next_is_valid` is that of the record after the last.
         """
         count = len(self.columns)
-        good = np.append((split.fields == count) | blank, follows)
-        found: dict[int, list[bytes]] = {}
+        is_valid = np.append((split.fields == count) | blank, next_is_valid)
+        repaired: dict[int, list[bytes]] = {}
         for record in np.flatnonzero(split.fields < 0).tolist():
             a, b = split.bounds[record].tolist()
             if b == len(data):  # the file may have been cut off
                 break
             if split.is_stray(record) and (fields := self._repair_line(data[a:b])) is not None:
-                found[record] = fields
+                repaired[record] = fields
         return {
             record: self._join(fields)
-            for record, fields in found.items()
-            if good[record + 1] or record + 1 in found
+            for record, fields in repaired.items()
+            if is_valid[record + 1] or record + 1 in repaired
         }
 
     def _repair_line(self, line: bytes) -> list[bytes] | None:
         return repair_line(line, self.dialect, len(self.columns))
 
     def _join(self, fields: Sequence[bytes]) -> bytes:
-        """Return a line of these fields, which may not be UTF-8."""
-        written = [self.dialect.write(one.decode("utf-8", "surrogateescape")) for one in fields]
-        return self.dialect.separator.join(written).encode("utf-8", "surrogateescape")
+        """Return a line of `fields`, whose bytes may not be UTF-8."""
+        texts = [self.dialect.write(field.decode("utf-8", "surrogateescape")) for field in fields]
+        return self.dialect.separator.join(texts).encode("utf-8", "surrogateescape")
 
     def _repeats_names(self, split: Split, record: int) -> bool:
         a, b = split.bounds[record].tolist()
         return read_fields(split.data[a:b].tobytes(), self.dialect) == self.columns
 
-    def _make_table(self, again: Callable[..., Split], kept: np.ndarray) -> pa.Table:
-        split = again(range(len(self.columns)))
-        columns = [split.gather(k, kept) for k in range(len(self.columns))]
+    def _make_table(self, resplit: Callable[..., Split], kept_records: np.ndarray) -> pa.Table:
+        split = resplit(range(len(self.columns)))
+        columns = [split.gather(k, kept_records) for k in range(len(self.columns))]
         return pa.table(dict(zip(self.columns, columns, strict=True)))
 
     def _read_column(
-        self, again: Callable[..., Split], kept: np.ndarray, name: str
+        self, resplit: Callable[..., Split], kept_records: np.ndarray, name: str
     ) -> pa.LargeStringArray:
-        return again([self.columns.index(name)]).gather(0, kept)
+        return resplit([self.columns.index(name)]).gather(0, kept_records)
 
     def _split_again(
-        self, data: bytes, stop: int, records: int, repaired: dict[int, bytes],
+        self, data: bytes, end: int, records: int, repaired: dict[int, bytes],
         wanted: Sequence[int],
     ) -> Split:  # fmt: skip
         columns = len(self.columns)
         split = Split(
-            data, self.dialect, columns, final=True, wanted=wanted, stop=stop, records=records
+            data,
+            self.dialect,
+            columns,
+            final=True,
+            needed=wanted,
+            stop=end,
+            n_records=records,
         )
         split.replace(repaired)
         return split

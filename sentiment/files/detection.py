@@ -19,11 +19,11 @@ from sentiment.files.records import Split
 from sentiment.files.repairs import repair_line
 
 SEPARATORS = (", ", "; ", " | ", "||", "::", "\t\t", ",", ";", "\t", "|")
-# Texts, times and addresses hold these, too, so they are only tried if no other separator fits.
+# Texts, times and addresses contain these, too, so they are only tried if no other separator fits.
 LAST_SEPARATORS = (":", " ")
 # A separator fits if this share of the records has the same number of fields.
 _FITS, _FITS_LAST = 0.5, 0.25
-# Share of records from which on a usual separator is certain.
+# The smallest share of records at which a usual separator is certain.
 _CERTAIN = 0.95
 _MOST_REPAIRED = 50
 
@@ -38,7 +38,7 @@ class DialectDetector:
     options : ReadOptions
         The given settings, parsed.
     final : bool
-        Whether it is the whole file.
+        True if it is the whole file.
     """
 
     def __init__(self, data: bytes, options: ReadOptions, *, final: bool) -> None:
@@ -46,34 +46,34 @@ class DialectDetector:
 
     def detect(self) -> Dialect:
         """Return the dialect that fits best."""
-        given = self._options
-        quote = '"' if given.quote is None else given.quote
-        best = Dialect(given.sep or ",", quote, given.escape or "")
+        options = self._options
+        quote = '"' if options.quote is None else options.quote
+        best = Dialect(options.sep or ",", quote, options.escape or "")
         first = self._data.lstrip(b"\r\n").partition(b"\n")[0]
         share, count = self._rate(best)
-        # A header without commas may be above texts that each have one.
-        plain = share >= _CERTAIN and self._count_first(best) == count
-        if not plain or b"'" in first or b", " in first:
+        # A header without commas may precede texts with one comma each.
+        is_plain = share >= _CERTAIN and self._count_first(best) == count
+        if not is_plain or b"'" in first or b", " in first:
             best = self._choose_separator(best)
         escaped = b"\\" + best.quote.encode()
-        if given.escape is None and best.quote and escaped in self._data:
-            other = replace(best, escape="\\")
-            if self._rate(other) > self._rate(best):
-                best = other
+        if options.escape is None and best.quote and escaped in self._data:
+            escaped_dialect = replace(best, escape="\\")
+            if self._rate(escaped_dialect) > self._rate(best):
+                best = escaped_dialect
         return best
 
-    def describe(self, found: Dialect) -> list[str]:
+    def describe(self, dialect: Dialect) -> list[str]:
         """Return the detected parts that are not certain, in words."""
-        given = self._options
-        described = Dialect(
-            "," if given.sep is not None else found.separator,
-            '"' if given.quote is not None else found.quote,
-            "" if given.escape is not None else found.escape,
+        options = self._options
+        detected = Dialect(
+            "," if options.sep is not None else dialect.separator,
+            '"' if options.quote is not None else dialect.quote,
+            "" if options.escape is not None else dialect.escape,
         )
-        share, count = self._rate(found)
-        if described.is_standard and share >= _CERTAIN:
+        share, count = self._rate(dialect)
+        if detected.is_standard and share >= _CERTAIN:
             return []
-        text = described.describe()
+        text = detected.describe()
         if text and share < _CERTAIN:
             text += (
                 f" ({show_share(share)} of the first rows have {count} fields; a text that holds "
@@ -89,37 +89,45 @@ class DialectDetector:
     def _choose_separator(self, base: Dialect) -> Dialect:
         """Return the separator and quote that fit best."""
         first = self._data.lstrip(b"\r\n").partition(b"\n")[0].strip().strip(b'"')
-        named = [self._options.sep] if self._options.sep else None
-        if named is None and list_text_columns([first.decode("utf-8", "replace")]):
-            named = [","]  # a file of one column
-        for separators, least in ((SEPARATORS, _FITS), (LAST_SEPARATORS, _FITS_LAST)):
-            found = [
-                replace(base, separator=one)
-                for one in named or separators
-                if named or one.encode() in self._data
+        requested = [self._options.sep] if self._options.sep else None
+        if requested is None and list_text_columns([first.decode("utf-8", "replace")]):
+            requested = [","]  # a file of one column
+        for separators, min_share in ((SEPARATORS, _FITS), (LAST_SEPARATORS, _FITS_LAST)):
+            candidates = [
+                replace(base, separator=separator)
+                for separator in requested or separators
+                if requested or separator.encode() in self._data
             ]
             if self._options.quote is None and b"'" in self._data:
-                others = [replace(one, quote="'") for one in found]
-                found = [*(one for one in others if self._is_quoted(one)), *found]
-            if separators == LAST_SEPARATORS and not named:
-                found = [one for one in found if self._count_first(one) == self._rate(one)[1]]
-            rates = [self._rate(one) for one in found]
-            best = max(rates, default=(0.0, 0))
-            if best[0] >= least or named:
-                chosen = found[rates.index(best)]
-                # Of separators that fit equally, the longest is taken, such as a comma and a space.
-                longer = [
-                    one
-                    for one, rate in zip(found, rates, strict=True)
-                    if chosen.separator in one.separator
-                    and one.quote == chosen.quote
-                    and rate[0] >= best[0]
+                quoted = [replace(candidate, quote="'") for candidate in candidates]
+                candidates = [
+                    *(candidate for candidate in quoted if self._is_quoted(candidate)),
+                    *candidates,
                 ]
-                return max(longer, key=lambda one: len(one.separator))
-        # No separator fits all rows: take that of the first line.
-        counts = [(self._count_first(replace(base, separator=one)), one) for one in ",;\t|"]
-        most = max(count for count, _ in counts)
-        separator = next(one for count, one in counts if count == most) if most > 1 else ","
+            if separators == LAST_SEPARATORS and not requested:
+                candidates = [
+                    candidate
+                    for candidate in candidates
+                    if self._count_first(candidate) == self._rate(candidate)[1]
+                ]
+            rates = [self._rate(candidate) for candidate in candidates]
+            best_rate = max(rates, default=(0.0, 0))
+            if best_rate[0] >= min_share or requested:
+                best = candidates[rates.index(best_rate)]
+                # Of separators that fit equally, take the longest, such as a comma and a space.
+                longer = [
+                    candidate
+                    for candidate, rate in zip(candidates, rates, strict=True)
+                    if best.separator in candidate.separator
+                    and candidate.quote == best.quote
+                    and rate[0] >= best_rate[0]
+                ]
+                return max(longer, key=lambda candidate: len(candidate.separator))
+        # No separator fits all rows: take the one of the first line.
+        counts = [(self._count_first(replace(base, separator=sign)), sign) for sign in ",;\t|"]
+        max_count = max(count for count, _ in counts)
+        separator = next(sign for count, sign in counts if count == max_count)
+        separator = separator if max_count > 1 else ","
         return replace(base, separator=separator)
 
     def _count_first(self, dialect: Dialect) -> int:
@@ -132,31 +140,33 @@ class DialectDetector:
         count = find_count(fields)
         if count < 2:
             return 0.0, count
-        fits = float(np.sum(fields == count))
+        n_fitting = float(np.sum(fields == count))
         if dialect.quote == "'":  # apostrophes in texts are rarely doubled
             broken = np.flatnonzero(split.fields < 0)
             bounds = split.bounds[broken[:_MOST_REPAIRED]].tolist()
-            good = [repair_line(self._data[a:b], dialect, count) is not None for a, b in bounds]
-            fits += len(broken) * (sum(good) / max(len(good), 1))
-        return fits / len(fields), count
+            is_repairable = [
+                repair_line(self._data[a:b], dialect, count) is not None for a, b in bounds
+            ]
+            n_fitting += len(broken) * (sum(is_repairable) / max(len(is_repairable), 1))
+        return n_fitting / len(fields), count
 
     def _is_quoted(self, dialect: Dialect) -> bool:
         """Return whether there are at least half as many quoted fields as records.
 
-        Texts hold apostrophes; a file with double quotes around fields has no other quotes.
+        Texts contain apostrophes; a file with double quotes around fields has no other quotes.
         """
         mark, separator = re.escape(dialect.quote.encode()), re.escape(dialect.separator.encode())
-        edge = rb"(?:\A|(?<=[\r\n])|(?<=" + separator + rb"))"
-        behind = rb"(?=" + separator + rb"|[\r\n]|\Z)"
-        plain = rb"[^\r\n" + mark + rb"]*"
-        body = plain + rb"(?:" + mark * 2 + plain + rb")*"
-        quoted = len(re.findall(edge + mark + body + mark + behind, self._data))
-        double = len(re.findall(edge + rb'"[^"\r\n]*"' + behind, self._data))
+        field_start = rb"(?:\A|(?<=[\r\n])|(?<=" + separator + rb"))"
+        field_end = rb"(?=" + separator + rb"|[\r\n]|\Z)"
+        content = rb"[^\r\n" + mark + rb"]*"
+        quoted_content = content + rb"(?:" + mark * 2 + content + rb")*"
+        quoted = len(re.findall(field_start + mark + quoted_content + mark + field_end, self._data))
+        double_quoted = len(re.findall(field_start + rb'"[^"\r\n]*"' + field_end, self._data))
         records = int(np.sum(~self.split(dialect).is_blank))
-        return not double and quoted >= max(2, records / 2)
+        return not double_quoted and quoted >= max(2, records / 2)
 
 
 def find_count(fields: Iterable[int]) -> int:
-    """Return the most common number of fields, the largest if tied; broken records do not count."""
+    """Return the most common number of fields (the largest in a tie), without broken records."""
     counts = Counter(int(count) for count in fields if count > 0)
     return max(counts, key=lambda count: (counts[count], count), default=1)

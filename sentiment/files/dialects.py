@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sentiment.errors import ConfigError
 
-# Separators as people type them on a command line, which has no other way to say them.
+# Words for separators that are hard to type on a command line.
 _WORDS = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
 _NO_QUOTE = "none"
 _LONGEST_SEPARATOR = 8
@@ -19,13 +19,13 @@ class Dialect:
     Attributes
     ----------
     separator : str
-        Between two fields, one character or more.
+        One or more characters between two fields.
     quote : str
-        Around a field that holds separators, quotes or line ends; empty where fields are never
-        quoted. Two of them in a quoted field are one.
+        Character around a field that contains separators, quotes or line ends; empty if fields are
+        never quoted. Two quotes in a quoted field mean one.
     escape : str
-        In front of a quote, a separator, a line end or itself, which are plain text then; empty
-        where there is none.
+        Character that makes a following quote, separator, line end or escape plain text; empty if
+        there is none.
     """
 
     separator: str = ","
@@ -34,47 +34,47 @@ class Dialect:
 
     @property
     def is_standard(self) -> bool:
-        """True if every reader of CSV reads it once it knows the separator."""
+        """True if any reader of CSV can parse it, given the separator."""
         return len(self.separator.encode()) == 1 and self.quote == '"' and not self.escape
 
     def write(self, field: str) -> str:
         """Return a field with quotes around it if it needs them."""
         if self.escape:
             field = field.replace(self.escape, self.escape * 2)
-        # Of a longer separator, the first character alone may be the end of a field.
+        # The first character of a longer separator may be the end of a field.
         if not self.quote or not set(field) & {self.separator[0], self.quote, "\n", "\r"}:
             return field
         return f"{self.quote}{field.replace(self.quote, self.quote * 2)}{self.quote}"
 
     def describe(self) -> str:
-        """Return what differs from a comma and double quotes, for a message."""
-        found = [f"separator {self.separator!r}"] if self.separator != "," else []
+        """Return the differences from a comma and double quotes, for a message."""
+        differences = [f"separator {self.separator!r}"] if self.separator != "," else []
         if self.quote != '"':
-            found.append(f"quote {self.quote}" if self.quote else "no quotes")
+            differences.append(f"quote {self.quote}" if self.quote else "no quotes")
         if self.escape:
-            found.append(f"escape {self.escape}")
-        return ", ".join(found)
+            differences.append(f"escape {self.escape}")
+        return ", ".join(differences)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    r"""Settings of an input; each is detected where it is None.
+    r"""Settings of an input; those that are None are detected.
 
     Parameters
     ----------
     encoding : str, optional
-        Of text; default: the one of a byte order mark, or UTF-8.
+        Encoding of text; default: that of a byte order mark, or UTF-8.
     sep : str, optional
-        Between the fields of delimited text: a character, several, ``\t`` or ``tab``, ``space``.
+        Separator of fields: one or more characters, or ``\t`` or ``tab``, ``space``.
     quote : str, optional
-        Around fields: a character, or ``none`` where fields are never quoted.
+        Character around fields, or ``none`` if fields are never quoted.
     escape : str, optional
-        In front of characters that are plain text.
+        Character that makes the next one plain text.
     header : bool or int, optional
-        Whether the first line holds the column names, or the number of the line that does.
+        True if the first line has the column names, or the number of the line that has them.
         Columns of a file without names are ``column_1``, ``column_2`` and so on.
     table, query : str, optional
-        Of a database.
+        Table or query of a database.
     """
 
     encoding: str | None = None
@@ -87,12 +87,12 @@ class ReadOptions:
 
     @classmethod
     def of(cls, settings: Any) -> Self:
-        """Return the options that a config, or an object with such attributes, has."""
+        """Return the options in a config, or in an object with such attributes."""
         names = cls.__dataclass_fields__
         return cls(**{name: getattr(settings, name, None) for name in names})
 
     def parse(self, group: str = "") -> Self:
-        r"""Return the options with words and ``\t`` replaced by the characters that they mean.
+        r"""Return the options with words and ``\t`` replaced by the characters they mean.
 
         Parameters
         ----------
@@ -102,7 +102,7 @@ class ReadOptions:
         Raises
         ------
         ConfigError
-            One of them is not possible; all problems are in the message.
+            An option is invalid; the message lists all problems.
         """
         sep = None if self.sep is None else _WORDS.get(self.sep.lower(), self.sep)
         quote = "" if self.quote == _NO_QUOTE else self.quote
@@ -114,13 +114,13 @@ class ReadOptions:
             )
         for name, value in (("quote", quote), ("escape", self.escape)):
             if value and not _is_mark(value):
-                none = f", or {group}quote={_NO_QUOTE}" if name == "quote" else ""
+                alternative = f", or {group}quote={_NO_QUOTE}" if name == "quote" else ""
                 problems.append(
                     f"{group}{name} is {value!r}; expected one ASCII character that is not a "
-                    f"letter, digit or white space{none}."
+                    f"letter, digit or white space{alternative}."
                 )
-        used = [one for one in (sep, quote, self.escape) if one]
-        if len({one[0] for one in used}) < len(used):
+        marks = [mark for mark in (sep, quote, self.escape) if mark]
+        if len({mark[0] for mark in marks}) < len(marks):
             problems.append(f"{group}sep, {group}quote and {group}escape must differ.")
         if self.header is not None and not isinstance(self.header, bool) and self.header < 1:
             problems.append(
@@ -143,7 +143,7 @@ def find_codec(encoding: str) -> str:
     """
     try:
         name = codecs.lookup(encoding).name
-        # Some codecs do not make text of bytes, or do it all at once or not at all.
+        # Some codecs do not decode bytes to text, or only all at once.
         codecs.getincrementaldecoder(name)("surrogateescape").decode(b"").encode()
     except (LookupError, ValueError, AssertionError, AttributeError, TypeError) as error:
         raise LookupError(f"{encoding!r} is not an encoding of text") from error
@@ -164,5 +164,5 @@ def _is_separator(text: str) -> bool:
 
 
 def _is_mark(text: str) -> bool:
-    plain = len(text) == 1 and text.isascii() and text.isprintable()
-    return plain and not text.isalnum() and text != " "
+    is_printable = len(text) == 1 and text.isascii() and text.isprintable()
+    return is_printable and not text.isalnum() and text != " "

@@ -45,7 +45,7 @@ class HourlyTable:
         self._journal = folder
         self._size = 0
 
-    def append(self, rows: pa.RecordBatch, now: datetime) -> None:
+    def append(self, rows: pa.RecordBatch, time: datetime) -> None:
         """Append `rows` and sync them to the disk.
 
         Raises
@@ -53,33 +53,33 @@ class HourlyTable:
         OSError
             The disk is full, for example; then none of `rows` is added.
         """
-        self.roll(now)
-        if not self._is_there():
-            self._begin(now)
+        self.roll(time)
+        if not self._is_journal_open():
+            self._begin(time)
         self._write(rows.serialize())
 
-    def roll(self, now: datetime) -> None:
+    def roll(self, time: datetime) -> None:
         """Convert the journal to a Parquet file if its hour is over, or if it is large."""
-        is_over = not self._journal.name.startswith(f"_{now.strftime(_HOUR)}")
+        is_over = not self._journal.name.startswith(f"_{time.strftime(_HOUR)}")
         if self._file is not None and (is_over or self._size > _LARGEST):
             self.close()
 
     def close(self) -> None:
         """Convert the journal to a Parquet file."""
         if self._file is not None:
-            is_there = self._is_there()
+            is_open = self._is_journal_open()
             file, self._file = self._file, None
             try:
-                if is_there:
+                if is_open:
                     _convert(self._journal)
             finally:
                 os.close(file)
 
-    def _is_there(self) -> bool:
+    def _is_journal_open(self) -> bool:
         """Return whether the journal is open and still at its path.
 
-        A deleted file can still be written to, so without this check, all rows would be lost until
-        the hour is over if the folder of a running server is removed or moved.
+        A deleted file can still be written to. Without this check, all rows of an hour would be
+        lost if the folder of a running server is removed or moved.
         """
         if self._file is None:
             return False
@@ -88,16 +88,15 @@ class HourlyTable:
         except (FileNotFoundError, NotADirectoryError):
             return False
 
-    def _begin(self, now: datetime) -> None:
+    def _begin(self, time: datetime) -> None:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        name = f"{now.strftime(_HOUR)}-{token_hex(4)}{_OPEN}"
+        name = f"{time.strftime(_HOUR)}-{token_hex(4)}{_OPEN}"
         hidden = self._folder / f".{name}"
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND
         self._file, self._size = os.open(hidden, flags, 0o666), 0
         try:
-            # Before the journal gets its name, since other processes recover journals without a
-            # lock.
+            # The lock precedes the name, since other processes recover journals without a lock.
             fcntl.flock(self._file, fcntl.LOCK_EX)
             self._write(self._schema.serialize())
             self._journal = hidden.rename(self._folder / f"_{name}")
@@ -110,10 +109,10 @@ class HourlyTable:
 
     def _write(self, data: pa.Buffer) -> None:
         assert self._file is not None  # noqa: S101 - `append` opens it
-        left = memoryview(data)
+        remaining = memoryview(data)
         try:
-            while left:
-                left = left[os.write(self._file, left) :]
+            while remaining:
+                remaining = remaining[os.write(self._file, remaining) :]
             os.fsync(self._file)
         except OSError:
             # Rows behind an incomplete batch could not be read.
@@ -134,13 +133,15 @@ def recover(folder: Path) -> int:
     return count
 
 
-def remove_old(folder: Path, days: int, now: datetime) -> int:
+def remove_old(folder: Path, days: int, time: datetime) -> int:
     """Remove the files of hours that began more than `days` days ago; return their number."""
-    first = (now - timedelta(days=days)).strftime(_HOUR)
-    old = [path for path in folder.glob(f"*{_CLOSED}") if path.name[:_HOUR_LENGTH] < first]
-    for path in old:
+    oldest_kept = (time - timedelta(days=days)).strftime(_HOUR)
+    old_files = [
+        path for path in folder.glob(f"*{_CLOSED}") if path.name[:_HOUR_LENGTH] < oldest_kept
+    ]
+    for path in old_files:
         path.unlink(missing_ok=True)
-    return len(old)
+    return len(old_files)
 
 
 def read_batches(
@@ -159,7 +160,7 @@ def read_batches(
     schema : Schema
         Expected columns.
     find_fault : callable, optional
-        Returns why a batch of rows is not valid, or an empty string; default: all are valid.
+        Returns the reason why a batch of rows is invalid, or ""; default: all are valid.
 
     Raises
     ------
@@ -171,7 +172,7 @@ def read_batches(
     for stem in sorted(stems):
         closed, journal = folder / f"{stem}{_CLOSED}", folder / f"_{stem}{_OPEN}"
         for path in [closed] if closed.exists() else [journal, closed]:
-            # If it is missing, it was a journal that became a Parquet file, or an old file.
+            # A missing file was a journal that became a Parquet file, or an old file.
             with contextlib.suppress(FileNotFoundError):
                 yield from _read_file(path, schema, find_fault)
                 break
@@ -180,9 +181,9 @@ def read_batches(
 def _read_file(
     path: Path, schema: pa.Schema, find_fault: Callable[[pa.RecordBatch], str]
 ) -> Iterator[pa.RecordBatch]:
-    found = _read_parquet(path, schema) if path.suffix == _CLOSED else _read_journal(path)
+    batches = _read_parquet(path, schema) if path.suffix == _CLOSED else _read_journal(path)
     try:
-        for rows in found:
+        for rows in batches:
             _check_columns(path, rows.schema, schema)
             if fault := find_fault(rows):
                 raise DamagedLogError(path, fault)
@@ -194,23 +195,23 @@ def _read_file(
 
 
 def _read_parquet(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with pq.ParquetFile(path) as opened:
-        _check_columns(path, opened.schema_arrow, schema)
-        for rows in opened.iter_batches(_GROUP, columns=schema.names):
+    with pq.ParquetFile(path) as file:
+        _check_columns(path, file.schema_arrow, schema)
+        for rows in file.iter_batches(_GROUP, columns=schema.names):
             rows.validate(full=True)
             yield rows
 
 
-def _check_columns(path: Path, found: pa.Schema, schema: pa.Schema) -> None:
+def _check_columns(path: Path, file_schema: pa.Schema, schema: pa.Schema) -> None:
     for field in schema:
-        at = found.get_field_index(field.name)
-        if at < 0 or found.field(at).type != field.type:
+        index = file_schema.get_field_index(field.name)
+        if index < 0 or file_schema.field(index).type != field.type:
             raise DamagedLogError(path, f"it has no column {field.name!r} of type {field.type}")
 
 
 def _read_journal(path: Path) -> Iterator[pa.RecordBatch]:
-    """Yield the batches of a journal, up to the first that is incomplete or damaged."""
-    # OSError: a damaged size may ask for more memory than there is.
+    """Yield the batches of a journal, up to the first incomplete or damaged one."""
+    # OSError: a damaged size may request more memory than there is.
     with pa.OSFile(str(path)) as file, contextlib.suppress(pa.ArrowException, OSError, EOFError):
         reader = pa.ipc.open_stream(file)
         while True:
@@ -238,19 +239,19 @@ def _convert(journal: Path) -> None:
 
 def _write_parquet(batches: Iterator[pa.RecordBatch], path: Path) -> bool:
     """Write the rows of a journal to a Parquet file, and return True if there are none."""
-    writer, waiting, count = None, list[pa.RecordBatch](), 0
-    with path.open("wb") as out:
+    writer, pending, row_count = None, list[pa.RecordBatch](), 0
+    with path.open("wb") as file:
         for batch in batches:
-            writer = writer or pq.ParquetWriter(out, batch.schema, compression="zstd")
-            waiting.append(batch)
-            count += batch.num_rows
-            if count >= _GROUP:
-                writer.write_table(pa.Table.from_batches(waiting))
-                waiting, count = [], 0
+            writer = writer or pq.ParquetWriter(file, batch.schema, compression="zstd")
+            pending.append(batch)
+            row_count += batch.num_rows
+            if row_count >= _GROUP:
+                writer.write_table(pa.Table.from_batches(pending))
+                pending, row_count = [], 0
         if writer is not None:
-            if waiting:
-                writer.write_table(pa.Table.from_batches(waiting))
+            if pending:
+                writer.write_table(pa.Table.from_batches(pending))
             writer.close()
-        out.flush()
-        os.fsync(out.fileno())
+        file.flush()
+        os.fsync(file.fileno())
     return writer is None

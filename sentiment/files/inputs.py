@@ -8,16 +8,16 @@ from sentiment.files.origins import Origin
 
 
 class Input(Protocol):
-    """Rows to read once, from the beginning or from the end of a batch on.
+    """Rows that can be read once, from the beginning or from the end of a batch on.
 
     Attributes
     ----------
     kind : {"csv", "parquet", "jsonl"}
-        The format of an output that copies it.
+        The format of an output that copies the rows.
     columns : list of str
         Names of the columns, or of the fields of the first rows.
     origin : Origin
-        Name, identity and place.
+        Name, identity and location.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Input(Protocol):
 
     @property
     def share(self) -> float:
-        """Share that has been read, from 0 to 1; 0 if unknown."""
+        """Share of the input that has been read, from 0 to 1; 0 if unknown."""
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on."""

@@ -41,12 +41,12 @@ class JsonLinesFile:
     EmptyDataError
         There is no line.
     UnreadableFileError
-        No line at the beginning holds an object.
+        No line at the beginning is an object.
     """
 
     kind = "jsonl"
     assumed = ()
-    layout = None  # rows name their fields, so any rows fit together
+    layout = None  # rows name their fields, so any rows fit into one output
 
     def __init__(self, source: ByteSource) -> None:
         self.source, self.origin = source, source.origin
@@ -63,25 +63,25 @@ class JsonLinesFile:
         self.columns = list(dict.fromkeys(str(key) for record in records for key in record))
 
     def _read_sample(self) -> list[bytes]:
-        """Return the first lines that are not empty, the same ones for blocks of any size."""
+        """Return the first lines that are not empty; they do not depend on the size of blocks."""
         sample: list[bytes] = []
-        waiting, size, final, too_long = b"", 0, False, False
+        buffer, size, is_final, has_long_line = b"", 0, False, False
         blocks = self.source.peek()
-        while not final:
+        while not is_final:
             block = next(blocks, b"")
-            final = not block
-            *complete, waiting = (waiting + block).split(b"\n")
-            for line in [*complete, waiting] if final else complete:
+            is_final = not block
+            *complete, buffer = (buffer + block).split(b"\n")
+            for line in [*complete, buffer] if is_final else complete:
                 if len(sample) == _SAMPLE_ROWS or size >= BLOCK:
                     return sample
-                too_long = too_long or len(line) > lines.LONGEST
+                has_long_line = has_long_line or len(line) > lines.LONGEST
                 if len(line) <= lines.LONGEST and line.strip():
                     sample.append(line)
                     size += len(line)
-            if len(waiting) > lines.LONGEST and not final:
-                too_long = True
-                waiting = lines.skip_line(waiting, blocks, b"\n")[1]
-        if too_long and not sample:
+            if len(buffer) > lines.LONGEST and not is_final:
+                has_long_line = True
+                buffer = lines.skip_line(buffer, blocks, b"\n")[1]
+        if has_long_line and not sample:
             reason = f"a line has more than {lines.LONGEST:,} bytes"
             raise UnreadableFileError(self.source.path, "JSON lines", reason)
         return sample
@@ -93,22 +93,22 @@ class JsonLinesFile:
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on."""
-        waiting, end = b"", start
+        buffer, end = b"", start
         blocks = self.source.read(start.offset)
-        final = False
-        while not final:
+        is_final = False
+        while not is_final:
             block = next(blocks, b"")
-            final = not block
-            waiting += block
-            cut = waiting.rfind(b"\n") + 1
-            if final and len(waiting) - cut <= lines.LONGEST:
-                cut = len(waiting)
+            is_final = not block
+            buffer += block
+            cut = buffer.rfind(b"\n") + 1
+            if is_final and len(buffer) - cut <= lines.LONGEST:
+                cut = len(buffer)
             if cut:
-                batch = _make_batch(waiting[:cut], text_column, limits, end, self.columns)
-                waiting, end = waiting[cut:], batch.end
+                batch = _make_batch(buffer[:cut], text_column, limits, end, self.columns)
+                buffer, end = buffer[cut:], batch.end
                 yield batch
-            if len(waiting) > lines.LONGEST:
-                line, waiting = lines.skip_line(waiting, blocks, b"\n")
+            if len(buffer) > lines.LONGEST:
+                line, buffer = lines.skip_line(buffer, blocks, b"\n")
                 batch = lines.reject_long_line(line, end, b"\n", self.columns)
                 end = batch.end
                 yield batch
@@ -118,39 +118,39 @@ def _make_batch(
     data: bytes, column: str, limits: Limits, start: Position, columns: list[str]
 ) -> Batch:
     texts, bounds, rejects = [], [], []
-    place = row = blank = 0
-    found = data.split(b"\n")
-    if not found[-1]:
-        found.pop()
-    for number, line in enumerate(found, start=1):
+    offset = row = blank_lines = 0
+    data_lines = data.split(b"\n")
+    if not data_lines[-1]:
+        data_lines.pop()
+    for number, line in enumerate(data_lines, start=1):
         stripped, fault = line.strip(), lines.check_length(len(line))
         if stripped or fault:
             text, reason = ("", fault) if fault else _find_text(_parse(stripped), column, limits)
             if reason is None:
                 texts.append(text)
-                begin = place + line.index(stripped)
+                begin = offset + line.index(stripped)
                 bounds.append((begin, begin + len(stripped)))
             else:
                 raw = lines.show_line(line.rstrip(b"\r"), len(line))
                 rejects.append(Reject(start.row + row + 1, start.line + number, reason, raw))
             row += 1
         else:
-            blank += 1
-        place += len(line) + 1
+            blank_lines += 1
+        offset += len(line) + 1
     rows = RawRows(np.frombuffer(data, np.uint8), np.array(bounds, np.int64).reshape(-1, 2))
     return Batch(
         texts=pa.array(texts, pa.large_string()),
         make_table=partial(_make_table, rows, columns),
         read_column=partial(_read_column, rows),
         rejects=rejects,
-        end=Position(start.offset + len(data), start.row + row, start.line + len(found)),
+        end=Position(start.offset + len(data), start.row + row, start.line + len(data_lines)),
         raw=rows,
-        blank_lines=blank,
+        blank_lines=blank_lines,
     )
 
 
 def _parse(line: bytes) -> Any:
-    """Return the object in a line, or its fault as a string."""
+    """Return the object in a line, or the reason to reject the line as a string."""
     try:
         parsed = json.loads(line.decode())
     except UnicodeDecodeError:
@@ -172,8 +172,8 @@ def _is_deeper(value: Any, depth: int) -> bool:
     """Return whether objects and arrays are nested more than `depth` deep."""
     level = [value]
     for _ in range(depth):
-        inner = [one.values() if isinstance(one, dict) else one for one in level]
-        level = [one for group in inner for one in group if isinstance(one, dict | list)]
+        children = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [item for group in children for item in group if isinstance(item, dict | list)]
     return bool(level)
 
 
@@ -189,11 +189,11 @@ def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | Non
     """Return the text of a record, and the reason to reject it."""
     if isinstance(record, str):
         return "", record
-    if taken := next((name for name in limits.added if name in record), None):
-        return "", f"it already has a field {taken!r}"
-    more = [key for key in record if limits.fields is not None and key not in limits.fields]
-    if more:
-        return "", f"a field that the first rows lack: {more[0]!r}"
+    if reserved := next((name for name in limits.added if name in record), None):
+        return "", f"it already has a field {reserved!r}"
+    unexpected = [key for key in record if limits.fields is not None and key not in limits.fields]
+    if unexpected:
+        return "", f"a field that the first rows lack: {unexpected[0]!r}"
     text = as_text(record.get(column))
     if text is None:
         return "", NO_TEXT if record.get(column) is None else "the text is not a string"
@@ -202,11 +202,13 @@ def _find_text(record: Any, column: str, limits: Limits) -> tuple[str, str | Non
 
 def _make_table(raw: RawRows, columns: list[str]) -> pa.Table:
     records = _parse_rows(raw)
-    return pa.table({name: _make_column([one.get(name) for one in records]) for name in columns})
+    return pa.table(
+        {name: _make_column([record.get(name) for record in records]) for name in columns}
+    )
 
 
 def _read_column(raw: RawRows, name: str) -> pa.LargeStringArray:
-    return as_texts(one.get(name) for one in _parse_rows(raw))
+    return as_texts(record.get(name) for record in _parse_rows(raw))
 
 
 def _parse_rows(raw: RawRows) -> list[dict[str, Any]]:

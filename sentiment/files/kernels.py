@@ -1,11 +1,11 @@
-"""Loops over the bytes of delimited files: arrays in, arrays out."""
+"""Compiled loops over the bytes of delimited files."""
 
 from sentiment.ngrams.compiling import kernel
 
-# Takes the place of the number of fields: the record is rejected, up to the end of its first line.
+# Codes instead of the number of fields: the record is rejected, up to the end of its first line.
 STRAY, UNCLOSED, TOO_LONG, SPLIT = -1, -2, -3, -4
 
-# What a field holds that is not text as it is.
+# Marks of fields that need conversion: doubled quotes, and escapes.
 DOUBLED, ESCAPED = 1, 2
 
 _LF, _CR, _TAB, _SPACE = 10, 13, 9, 32
@@ -13,7 +13,7 @@ _LF, _CR, _TAB, _SPACE = 10, 13, 9, 32
 
 @kernel
 def _find_line_end(data, i, stop):
-    """Return where the line of the byte `i` ends."""
+    """Return the end of the line of the byte `i`."""
     while i < stop and data[i] != _LF and data[i] != _CR:
         i += 1
     return i
@@ -21,7 +21,7 @@ def _find_line_end(data, i, stop):
 
 @kernel
 def _pass_line_end(data, i, stop):
-    """Return where the next line begins."""
+    """Return the start of the next line."""
     if i + 1 < stop and data[i] == _CR and data[i + 1] == _LF:
         return i + 2
     return i + 1
@@ -29,7 +29,7 @@ def _pass_line_end(data, i, stop):
 
 @kernel
 def _is_at(data, i, stop, mark):
-    """Return whether the bytes of `mark` are at `i`, where its first byte is known to be."""
+    """Return whether the bytes of `mark` are at `i`; the caller has checked the first one."""
     if i + len(mark) > stop:
         return False
     k = 1
@@ -43,41 +43,43 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
     """Find the records of a part of a delimited file (RFC 4180), from `start` on.
 
     A quote opens a field only as its first byte, and only a separator or the end of a line may
-    follow the one that closes it. Of what breaks this rule, the first line is given up, and the
-    next one begins a record of its own, so that a quote too many does not swallow what follows.
-    A quote in a field that is not quoted is text, but for one that another field seems to close:
-    then a separator may be missing in front of it. What holds for a quote too many holds for a
-    record of more than `longest` bytes. Whether a record is complete depends
-    on the bytes that follow it only where a later call sees more of them, so that records are the
-    same however a file is cut into parts.
+    follow the closing quote. If a record breaks this rule, or has more than `longest` bytes, its
+    first line is rejected and the next line begins a new record, so that a stray quote does not
+    swallow the rows after it.
+
+    A quote inside an unquoted field is text, unless another field seems to close it: then a
+    separator may be missing before the quote.
+
+    An incomplete record is left to a later call that sees more bytes, so records do not depend on
+    how a file is cut into parts.
 
     Parameters
     ----------
     data : ndarray of uint8
-        The bytes; ``data[:stop]`` is looked at.
+        The bytes, of which ``data[:stop]`` is used.
     rules : tuple of (int, bool, int)
-        Quote, -1 for none; whether nothing follows `data`; the bytes of the longest record,
-        without the end of its line.
+        Quote, -1 for none; whether `data` is the end of the file; the largest number of bytes of a
+        record, without its line end.
     separator : ndarray of uint8
         One byte or more.
     escape : int or None
-        The byte in front of one that is plain text.
+        The byte that makes the next one plain text.
     slots : ndarray of int64, of shape (n_columns,)
-        Where the bounds of the fields of a column go, or -1 for a column that is not wanted.
+        Index in `spans` for the fields of each column, or -1 for a column that is not needed.
     bounds : ndarray of int64, of shape (n_records, 2)
-        Written: where each record starts and ends, without the end of its line.
+        Written: start and end of each record, without its line end.
     fields : ndarray of int64, of shape (n_records,)
         Written: the number of fields, or `STRAY`, `UNCLOSED`, `TOO_LONG` or `SPLIT`.
     spans : ndarray of int64, of shape (n_records, n_slots, 2)
-        Written: where the fields start and end, without their quotes.
+        Written: start and end of the fields, without their quotes.
     marks : ndarray of uint8, of shape (n_records, n_slots)
         Written: `DOUBLED` for fields with doubled quotes, `ESCAPED` for those with escapes.
 
     Returns
     -------
     n, next : int
-        How many records there are, and where the one starts that is not complete. If more than
-        `longest` bytes of `data` follow, that record begins with a line which is too long.
+        Number of complete records, and start of the incomplete one. If more than `longest` bytes of
+        `data` follow, that record begins with a line that is too long.
     """
     quote, final, longest = rules
     first_byte, width = separator[0], len(separator)
@@ -93,7 +95,7 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
                 first = i + 1
                 i = first
                 while True:
-                    # numba compiles the two loops apart: most files have no escape to look for.
+                    # numba compiles only one of the two loops: most files have no escape.
                     if escape is None:
                         while i < edge and data[i] != quote:
                             i += 1
@@ -165,7 +167,7 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
             if i < stop and data[i] != _LF and data[i] != _CR:
                 i += width
                 continue
-            # A carriage return at the very end may be half of the end of a line.
+            # A carriage return at the end of the data may be half of a line end.
             complete = i + 1 < stop or (i < stop and data[i] == _LF) or final
             break
         if status == UNCLOSED and not (final or cut):
@@ -186,7 +188,7 @@ def split_records(data, start, stop, rules, separator, escape, slots, bounds, fi
 
 @kernel
 def gather_fields(data, spans, marks, rules, separator, out, offsets, blank):
-    """Copy fields one after the other, with doubled quotes as one and without escapes.
+    """Copy fields one after the other, without escapes and the second of doubled quotes.
 
     Parameters
     ----------
@@ -195,13 +197,13 @@ def gather_fields(data, spans, marks, rules, separator, out, offsets, blank):
     rules : tuple of (int, int)
         Quote and escape, -1 for none.
     separator : ndarray of uint8
-        An escape in front of its first byte is one.
+        Separator; its first byte can be escaped.
     out : ndarray of uint8
-        Written: room for all fields.
+        Written: the fields, for which it is large enough.
     offsets : ndarray of int64, of shape (n_fields + 1,)
-        Written: where they start.
+        Written: the starts of the fields.
     blank : ndarray of bool, of shape (n_fields,)
-        Written: whether there is nothing but white space in a field.
+        Written: True for fields that only have white space.
     """
     quote, escape = rules
     k = 0
@@ -228,7 +230,7 @@ def gather_fields(data, spans, marks, rules, separator, out, offsets, blank):
         else:
             while i < end:
                 if data[i] == escape and i + 1 < end:
-                    # In front of other bytes it is text, such as in C:\\films.
+                    # Before any other byte it is text, such as in C:\\films.
                     after = data[i + 1]
                     if after in (quote, escape, _LF, _CR) or after == separator[0]:
                         i += 1
@@ -244,23 +246,23 @@ def gather_fields(data, spans, marks, rules, separator, out, offsets, blank):
 
 
 @kernel
-def join_rows(data, bounds, endings, ends, out):
+def join_rows(data, bounds, endings, ending_starts, out):
     """Write each record and its ending, one after the other.
 
     Parameters
     ----------
     data, bounds : ndarray of uint8, of int64
-        The bytes, and where each record starts and ends, shape (n_records, 2).
-    endings, ends : ndarray of uint8, of int64
-        What is added to them, and where each of that starts, shape (n_records + 1,).
+        The bytes, and start and end of each record, of shape (n_records, 2).
+    endings, ending_starts : ndarray of uint8, of int64
+        The endings to add, and the start of each, of shape (n_records + 1,).
     out : ndarray of uint8
-        Written: as long as all of them.
+        Written: the records with their endings.
     """
     k = 0
     for n in range(len(bounds)):
         size = bounds[n, 1] - bounds[n, 0]
         out[k : k + size] = data[bounds[n, 0] : bounds[n, 1]]
         k += size
-        size = ends[n + 1] - ends[n]
-        out[k : k + size] = endings[ends[n] : ends[n + 1]]
+        size = ending_starts[n + 1] - ending_starts[n]
+        out[k : k + size] = endings[ending_starts[n] : ending_starts[n + 1]]
         k += size

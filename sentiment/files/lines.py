@@ -9,25 +9,25 @@ import pyarrow as pa
 
 from sentiment.files.batches import Batch, Position, RawRows, Reject
 
-# Bytes of the longest record of a text file; an open quote is taken for stray after as many.
+# Bytes of the longest record of a text file; a quote that is open for longer counts as stray.
 LONGEST = 64 * 2**20
-# Bytes of a longer line that are shown.
+# Number of bytes shown of a longer line.
 EXCERPT = 1000
 _NO_TEXTS = pa.array([], pa.large_string())
 
 
 @dataclass(frozen=True)
 class LongLine:
-    """A line that is too long to be kept in memory.
+    """A line that is too long to keep in memory.
 
     Attributes
     ----------
     excerpt : bytes
         Its beginning.
     size : int
-        Its bytes, without its end.
+        Number of its bytes, without the line end.
     ending : bytes
-        Its end; empty at the end of a file.
+        The line end; empty at the end of a file.
     """
 
     excerpt: bytes
@@ -35,35 +35,35 @@ class LongLine:
     ending: bytes
 
 
-def skip_line(data: bytes, blocks: Iterator[bytes], marks: bytes) -> tuple[LongLine, bytes]:
-    r"""Skip to the end of the line that begins with `data`; return the line and the data behind it.
+def skip_line(data: bytes, blocks: Iterator[bytes], end_bytes: bytes) -> tuple[LongLine, bytes]:
+    r"""Skip the line that begins with `data`; return the line and the data after it.
 
     Parameters
     ----------
     data : bytes
         The beginning of the line, which may include its end and more.
     blocks : iterator of bytes
-        What follows `data`.
-    marks : bytes
-        The bytes that end a line: ``b"\n"``, or ``b"\r\n"`` for either of both and the pair.
+        The blocks after `data`.
+    end_bytes : bytes
+        The bytes that end a line: ``b"\n"``, or ``b"\r\n"`` for either byte and the pair.
     """
     excerpt, size = data[:EXCERPT], 0  # `data` is longer than that
     while True:
-        ends = [place for mark in marks if (place := data.find(mark)) >= 0]
-        if ends or not data:
+        ends_found = [position for end_byte in end_bytes if (position := data.find(end_byte)) >= 0]
+        if ends_found or not data:
             break
         size += len(data)
         data = next(blocks, b"")
-    end = min(ends, default=0)
+    end = min(ends_found, default=0)
     # A carriage return as the last byte may be followed by a newline.
-    if b"\r" in marks and data[end:] == b"\r":
+    if b"\r" in end_bytes and data[end:] == b"\r":
         data += next(blocks, b"")
-    pair = b"\r" in marks and data[end : end + 2] == b"\r\n"
-    ending = data[end : end + 1 + pair]
+    is_pair = b"\r" in end_bytes and data[end : end + 2] == b"\r\n"
+    ending = data[end : end + 1 + is_pair]
     return LongLine(excerpt, size + end, ending), data[end + len(ending) :]
 
 
-def reject_long_line(line: LongLine, start: Position, mark: bytes, columns: list[str]) -> Batch:
+def reject_long_line(line: LongLine, start: Position, end_byte: bytes, columns: list[str]) -> Batch:
     """Return a batch with `line` as its only row, rejected.
 
     Parameters
@@ -71,9 +71,9 @@ def reject_long_line(line: LongLine, start: Position, mark: bytes, columns: list
     line : LongLine
         The row.
     start : Position
-        Position in front of it.
-    mark : bytes
-        The byte by which lines are counted.
+        Position before the row.
+    end_byte : bytes
+        The byte that ends a line, for counting lines.
     columns : list of str
         The columns that other rows have.
     """
@@ -87,14 +87,14 @@ def reject_long_line(line: LongLine, start: Position, mark: bytes, columns: list
         end=Position(
             start.offset + line.size + len(line.ending),
             start.row + 1,
-            start.line + (mark in line.ending),
+            start.line + (end_byte in line.ending),
         ),
         raw=RawRows(np.empty(0, np.uint8), np.empty((0, 2), np.int64)),
     )
 
 
 def check_length(size: int) -> str | None:
-    """Return why a line of `size` bytes is rejected, or None if it is not."""
+    """Return the reason to reject a line of `size` bytes, or None."""
     return f"row too long: {size:,} bytes, at most {LONGEST:,}" if size > LONGEST else None
 
 
@@ -106,29 +106,29 @@ def show_line(data: bytes, size: int) -> str:
     if size <= LONGEST:
         return data.decode("utf-8", "backslashreplace")
     decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
-    # It keeps half a character at the end to itself.
+    # The decoder drops half a character at the end.
     return f"{decoder.decode(data[:EXCERPT])}..."
 
 
 class LineCounter:
-    """Counts the lines in front of increasing places in `data`.
+    """Counts the lines before increasing positions in `data`.
 
     Parameters
     ----------
     data : bytes
         A part of a file.
-    before : int
-        Lines in front of it.
-    mark : bytes
+    lines_before : int
+        Number of lines before `data`.
+    end_byte : bytes
         The byte that ends a line.
     """
 
-    def __init__(self, data: bytes, before: int, mark: bytes) -> None:
-        self._data, self._lines, self._mark = data, before, mark
-        self._place = 0
+    def __init__(self, data: bytes, lines_before: int, end_byte: bytes) -> None:
+        self._data, self._lines, self._mark = data, lines_before, end_byte
+        self._position = 0
 
-    def count(self, place: int) -> int:
-        """Return how many lines are in front of `place`."""
-        self._lines += self._data.count(self._mark, self._place, place)
-        self._place = place
+    def count(self, position: int) -> int:
+        """Return the number of lines before `position`."""
+        self._lines += self._data.count(self._mark, self._position, position)
+        self._position = position
         return self._lines

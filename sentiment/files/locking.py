@@ -1,8 +1,8 @@
 """Locks between processes, which the system releases when a process dies.
 
-filelock asks for a lock every 50 ms instead of waiting for it: of four processes that each held one
-for 2 ms, 200 times over, one waited for up to 1.4 s, and with these locks for up to 0.03 s. Where
-the system has no such locks, it falls back to files that a killed process leaves behind.
+The package filelock polls for a lock every 50 ms. Of four processes that each held a lock for 2 ms,
+200 times over, one waited for up to 1.4 s with it, and for up to 0.03 s with these locks. If the
+system has no such locks, filelock falls back to files that a killed process leaves behind.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def hold_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Hold the lock of the file `path` during the ``with`` block; make the file if necessary.
+    """Hold the lock of the file `path` during the ``with`` block; create the file if necessary.
 
     Parameters
     ----------

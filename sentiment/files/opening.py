@@ -39,7 +39,7 @@ FORMATS = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-# Reports and settings have this ending, too, so it only counts for files that are named.
+# Reports and settings have this ending, too, so it only counts for files that the user names.
 _JSON = {".json": "jsonl"}
 ENDINGS = {"csv": ".csv", "parquet": ".parquet", "jsonl": ".jsonl"}
 _LIST = re.compile(r"\[.*,.*\]", re.DOTALL)
@@ -58,22 +58,22 @@ def _find_format(path: Path, setting: str) -> str:
     try:
         return (FORMATS | _JSON)[ending.lower()]
     except KeyError:
-        known = ", ".join(FORMATS | _JSON)
+        endings = ", ".join(FORMATS | _JSON)
         raise ConfigError(
             [
                 f"{setting} is '{path}', whose ending {ending!r} names no known format; expected "
-                f"one of {known}, maybe with {' or '.join(COMPRESSIONS)} behind it."
+                f"one of {endings}, maybe with {' or '.join(COMPRESSIONS)} behind it."
             ]
         ) from None
 
 
-def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Path], Path | None]:
+def list_inputs(name: str, options: ReadOptions | None = None) -> tuple[list[Path], Path | None]:
     """Return the files of an input, and their folder if there may be several.
 
     Parameters
     ----------
-    named : str
-        A file, a folder, for all of its files of a known format, or a pattern such as
+    name : str
+        A file, a folder (meaning all of its files with a known format), or a pattern such as
         ``reviews/*.csv``. A folder of texts is a single input; see `_is_text_folder`.
     options : ReadOptions, optional
         Options for opening the files.
@@ -83,24 +83,26 @@ def list_inputs(named: str, options: ReadOptions | None = None) -> tuple[list[Pa
     EmptyDataError
         The folder has no file of a known format, the pattern matches none, or it is a list.
     """
-    path = Path(named).expanduser()
-    if named == PIPE or is_database(named) or _is_text_folder(path, options):
+    path = Path(name).expanduser()
+    if name == PIPE or is_database(name) or _is_text_folder(path, options):
         return [path], None
-    if _LIST.fullmatch(named) and not path.exists():
-        # As a pattern, it would be any file whose name is one of these characters.
+    if _LIST.fullmatch(name) and not path.exists():
+        # As a pattern, it would match any file whose name is one of these characters.
         expected = "a file, a folder, or a pattern such as 'reviews/*.csv'"
-        raise EmptyDataError(f"'{named}'", "it is a list, which names no file", expected)
+        raise EmptyDataError(f"'{name}'", "it is a list, which names no file", expected)
     if path.is_dir():
-        found = [one for one in path.iterdir() if strip_compression(one).suffix.lower() in FORMATS]
+        entries = [
+            entry for entry in path.iterdir() if strip_compression(entry).suffix.lower() in FORMATS
+        ]
         folder, reason = path, "no file in it has a known format"
-    elif glob.has_magic(named) and not path.exists():
-        found = [Path(one) for one in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    elif glob.has_magic(name) and not path.exists():
+        entries = [Path(match) for match in glob.glob(str(path), recursive=True)]  # noqa: PTH207
         folder, reason = _find_plain_part(path), "no file has such a name"
     else:
         return [path], None
-    files = sorted(one for one in found if one.is_file() and not one.name.startswith("."))
+    files = sorted(entry for entry in entries if entry.is_file() and entry.name[0] != ".")
     if not files:
-        raise EmptyDataError(f"'{named}'", reason)
+        raise EmptyDataError(f"'{name}'", reason)
     return files, folder
 
 
@@ -110,37 +112,37 @@ def _find_plain_part(pattern: Path) -> Path:
 
 
 def open_input(
-    named: str | Path, options: ReadOptions | None = None, setting: str = "input"
+    name: str | Path, options: ReadOptions | None = None, setting: str = "input"
 ) -> Input:
     """Open an input; see its class for further errors.
 
     Parameters
     ----------
-    named : str or Path
+    name : str or Path
         A file, a folder of texts, ``-`` for standard input, or the address of a database.
     options : ReadOptions, optional
         Encoding, separator and so on; default: detect them.
     setting : str
-        The setting that named it, for messages.
+        The setting that names the input, for messages.
 
     Raises
     ------
     InputNotFoundError
         There is no such file.
     ConfigError
-        Its ending is not known, or one of the options is not possible.
+        Its ending is unknown, or one of the options is invalid.
     """
     group = read_group(setting)
     options = (options or ReadOptions()).parse(group)
-    if is_database(str(named)):
-        return DatabaseRows(str(named), options.table, options.query, setting)
+    if is_database(str(name)):
+        return DatabaseRows(str(name), options.table, options.query, setting)
     if options.table or options.query:
         raise ConfigError(
-            [f"{group}table and {group}query are for databases, and {setting} is '{named}'."]
+            [f"{group}table and {group}query are for databases, and {setting} is '{name}'."]
         )
-    if str(named) == PIPE:
+    if str(name) == PIPE:
         source, kind = open_stdin(options.encoding)
-    elif (path := Path(named).expanduser()).is_fifo():
+    elif (path := Path(name).expanduser()).is_fifo():
         source, kind = open_fifo(path, options.encoding)
     elif _is_text_folder(path, options):
         return TextFolder(path, options.encoding)
@@ -155,23 +157,23 @@ def open_input(
 
 
 def open_all(
-    named: str, options: ReadOptions | None = None, setting: str = "input"
+    name: str, options: ReadOptions | None = None, setting: str = "input"
 ) -> Iterator[Input]:
     """Open all files of an input; see `list_inputs` and `open_input`."""
-    for one in [named] if is_database(named) else list_inputs(named, options)[0]:
-        yield open_input(one, options, setting)
+    for path in [name] if is_database(name) else list_inputs(name, options)[0]:
+        yield open_input(path, options, setting)
 
 
-def is_database(named: str) -> bool:
+def is_database(name: str) -> bool:
     """Return whether an input is the address of a database."""
-    return "://" in named
+    return "://" in name
 
 
 def _is_text_folder(path: Path, options: ReadOptions | None) -> bool:
     """Return whether `path` is a folder of ``.txt`` files, each of which is one text."""
     if not path.is_dir():
         return False
-    formats = {strip_compression(one).suffix.lower() for one in path.iterdir()} & FORMATS.keys()
+    formats = {strip_compression(file).suffix.lower() for file in path.iterdir()} & FORMATS.keys()
     return formats == {TEXT_ENDING} and holds_texts(path, options or ReadOptions())
 
 
@@ -181,13 +183,13 @@ def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
     Parameters
     ----------
     source : Input
-        Where the rows are from.
+        Source of the rows.
     kind : {"csv", "parquet", "jsonl"}
         Format of the output.
     added : Schema
         Names and types of the added columns.
     """
-    first = source.first if isinstance(source, Chain) and source.alike else source
+    first = source.first if isinstance(source, Chain) and source.is_uniform else source
     # A dialect that other programs may not read is written as standard CSV.
     if isinstance(first, DelimitedFile) and kind == "csv" and first.dialect.is_standard:
         return RawDelimited(first, added)
@@ -202,15 +204,17 @@ def make_output(source: Input, kind: str, added: pa.Schema) -> Output:
             return TableParquet(added)
 
 
-def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[Path, str]:
+def choose_output(
+    source: Input, requested: str | None, requested_format: str | None
+) -> tuple[Path, str]:
     """Return the path and the format of the output.
 
     Parameters
     ----------
     source : Input
-        Where the rows are from.
-    wanted, form : str, optional
-        The named output and format.
+        Source of the rows.
+    requested, requested_format : str, optional
+        Output and format that the user named.
 
     Raises
     ------
@@ -218,24 +222,26 @@ def choose_output(source: Input, wanted: str | None, form: str | None) -> tuple[
         The output would be compressed, its ending is unknown, or its format cannot be piped.
     """
     origin = source.origin
-    if wanted is None and origin.stem == Path(PIPE):
-        wanted = PIPE
-    if wanted is None:
-        ending = ENDINGS[form] if form else origin.ending
-        return origin.stem.with_name(f"{origin.stem.name}.predictions{ending}"), form or source.kind
-    if wanted == PIPE:
-        if (form or source.kind) == "parquet":
+    if requested is None and origin.stem == Path(PIPE):
+        requested = PIPE
+    if requested is None:
+        ending = ENDINGS[requested_format] if requested_format else origin.ending
+        return origin.stem.with_name(
+            f"{origin.stem.name}.predictions{ending}"
+        ), requested_format or source.kind
+    if requested == PIPE:
+        if (requested_format or source.kind) == "parquet":
             raise ConfigError(
                 ["Parquet is not written to standard output; set deploy.format=csv or jsonl."]
             )
-        return Path(PIPE), form or source.kind
-    output = Path(wanted).expanduser()
+        return Path(PIPE), requested_format or source.kind
+    output = Path(requested).expanduser()
     if strip_compression(output) != output:
         raise ConfigError(
             [f"output is '{output}', but outputs are not compressed; name it without "
              f"{output.suffix}."]
         )  # fmt: skip
-    return output, form or _find_format(output, "output")
+    return output, requested_format or _find_format(output, "output")
 
 
 def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
@@ -256,23 +262,23 @@ def check_outputs(inputs: Sequence[Path], outputs: Sequence[Path]) -> None:
     check_apart(inputs, outputs)
 
 
-def check_apart(inputs: Sequence[Path], written: Sequence[Path]) -> None:
-    """Check that no written file is an input, also under another name.
+def check_apart(inputs: Sequence[Path], output_paths: Sequence[Path]) -> None:
+    """Check that no output is an input, even under another name.
 
     Raises
     ------
     ConfigError
-        One of them is.
+        An output is an input.
     """
-    read = {_identify(path): path for path in inputs}
-    for path in written:
+    input_ids = {_identify(path): path for path in inputs}
+    for path in output_paths:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            if _identify(path) in read:
+            if _identify(path) in input_ids:
                 raise ConfigError(
                     [f"output would write '{path}', which is the input; name another file."]
                 )
 
 
 def _identify(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_dev, found.st_ino
+    status = path.stat()
+    return status.st_dev, status.st_ino

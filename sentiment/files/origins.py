@@ -1,4 +1,4 @@
-"""Origins of inputs: names, identities and places."""
+"""Origins of inputs: names, identities and locations."""
 
 import logging
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an input comes from.
+    """Origin of an input.
 
     Attributes
     ----------
     name : str
-        What it is called in messages.
+        Its name in messages.
     identity : dict
-        Distinguishes it from others, and from itself after a change; JSON can hold it.
+        JSON values that distinguish it from other inputs, and from itself after a change.
     stem : Path
-        Its path without an ending, from which the default output is named.
+        Its path without an ending, for the name of the default output.
     ending : str
-        Of an output in the same format.
+        Ending of an output in the same format.
     path : Path, optional
-        The file that it is.
+        Its file.
     """
 
     name: str
@@ -36,18 +36,18 @@ class Origin:
 
     @classmethod
     def of_file(cls, path: Path) -> "Origin":
-        """Return the origin of what is read from a file."""
-        there, plain = path.stat(), strip_compression(path)
+        """Return the origin of an input that is a file."""
+        status, uncompressed = path.stat(), strip_compression(path)
         identity = {
             "input": str(path.resolve()),
-            "size": there.st_size,
-            "modified": there.st_mtime_ns,
+            "size": status.st_size,
+            "modified": status.st_mtime_ns,
         }
-        return cls(str(path), identity, plain.with_suffix(""), plain.suffix, path)
+        return cls(str(path), identity, uncompressed.with_suffix(""), uncompressed.suffix, path)
 
 
 def warn_of_change(origin: Origin) -> None:
-    """Warn that an input is not as it was when it was opened."""
+    """Warn that an input has changed since it was opened."""
     log.warning(
         "'%s' was changed while it was read, so its rows may be of two versions, or not "
         "all of them; read it again when nothing writes it",

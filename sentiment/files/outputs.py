@@ -24,25 +24,25 @@ class Output(Protocol):
     """Format of an output; each call returns bytes that are appended to the file."""
 
     def begin(self, batch: Batch) -> bytes:
-        """Return what precedes the rows, of which `batch` holds the first."""
+        """Return the bytes before the rows; `batch` has the first rows."""
 
     def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
-        """Return the rows of `batch` with their `predictions`, which have a row for each."""
+        """Return the rows of `batch` with their `predictions`, one for each row."""
 
     def assemble(self, appended: Path, file: IO[bytes]) -> bool:
-        """Write `file` from what was `appended`, or return False if that is the output already."""
+        """Write `file` from the file `appended`, or return False if that is the output already."""
 
 
 class _Appended:
-    """An output whose file is finished as it is."""
+    """An output whose appended file needs no conversion."""
 
     def assemble(self, appended: Path, file: IO[bytes]) -> bool:
-        """Return that nothing is left to do."""
+        """Return False: the appended file is the output."""
         return False
 
 
 class RawDelimited(_Appended):
-    """A delimited file with every field as it was, and predictions as further fields.
+    """A delimited file with every field unchanged, and predictions as further fields.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class RawDelimited(_Appended):
 
 
 class RawJsonLines(_Appended):
-    """JSON lines with every field as it was, and predictions as further fields."""
+    """JSON lines with every field unchanged, and predictions as further fields."""
 
     def begin(self, batch: Batch) -> bytes:
         """Return nothing."""
@@ -83,16 +83,16 @@ class RawJsonLines(_Appended):
     def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
         assert batch.raw is not None  # noqa: S101 - JSON lines have bytes
-        parts: list[Any] = []
+        pieces: list[Any] = []
         for name, column in zip(predictions.schema.names, predictions.columns, strict=True):
-            parts += [f", {_to_json(name)}: ", _write_values(column, _to_json)]
-        endings = pc.binary_join_element_wise(*parts, "}\n", "")
+            pieces += [f", {_to_json(name)}: ", _write_values(column, _to_json)]
+        endings = pc.binary_join_element_wise(*pieces, "}\n", "")
         open_rows = batch.raw.bounds - np.array([0, 1])  # without the last brace
         return _join(RawRows(batch.raw.data, open_rows), endings)
 
 
 class _Table:
-    """An output of rows that are taken apart into columns, which are those of the first batch.
+    """An output of parsed rows, with the columns of the first batch.
 
     Parameters
     ----------
@@ -120,12 +120,12 @@ class TableCsv(_Table, _Appended):
 
     def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
-        out = io.BytesIO()
+        buffer = io.BytesIO()
         options = csv.WriteOptions(include_header=False, quoting_style="needed")
         table = self._join(batch, predictions)
-        plain = [_flatten(column) for column in table.columns]
-        csv.write_csv(pa.table(plain, names=table.column_names), out, options)
-        return out.getvalue()
+        flat_columns = [_flatten(column) for column in table.columns]
+        csv.write_csv(pa.table(flat_columns, names=table.column_names), buffer, options)
+        return buffer.getvalue()
 
 
 class TableJsonLines(_Table, _Appended):
@@ -146,7 +146,7 @@ class TableJsonLines(_Table, _Appended):
 
 
 class TableParquet(_Table):
-    """Parquet of any rows; until it is finished, the file is one of Arrow's streams."""
+    """Parquet of any rows; until it is finished, the file is an Arrow stream."""
 
     def begin(self, batch: Batch) -> bytes:
         """Return the schema."""
@@ -156,7 +156,7 @@ class TableParquet(_Table):
     def write(self, batch: Batch, predictions: pa.RecordBatch) -> bytes:
         """Return the rows."""
         table = _decode(self._join(batch, predictions)).combine_chunks()
-        return b"".join(bytes(part.serialize()) for part in table.to_batches())
+        return b"".join(bytes(batch.serialize()) for batch in table.to_batches())
 
     def assemble(self, appended: Path, file: IO[bytes]) -> bool:
         """Write the rows as Parquet, in groups of the same size."""
@@ -171,24 +171,24 @@ class TableParquet(_Table):
 
 
 def _regroup(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
-    """Yield tables of exactly `_ROW_GROUP` rows, and what is left, each in one piece.
+    """Yield tables of exactly `_ROW_GROUP` rows, then the remaining rows, each in one chunk.
 
-    The bytes of a Parquet file depend on the pieces of a table, and those on where blocks of the
-    input ended, which is elsewhere once a job was killed and resumed.
+    The bytes of a Parquet file depend on the chunks of a table. These depend on the ends of blocks
+    of the input, which change if a job is killed and resumed.
     """
-    waiting: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     for batch in batches:
-        waiting.append(batch)
-        while sum(one.num_rows for one in waiting) >= _ROW_GROUP:
-            table = pa.Table.from_batches(waiting)
+        pending.append(batch)
+        while sum(batch.num_rows for batch in pending) >= _ROW_GROUP:
+            table = pa.Table.from_batches(pending)
             yield table.slice(0, _ROW_GROUP).combine_chunks()
-            waiting = table.slice(_ROW_GROUP).to_batches()
-    if any(one.num_rows for one in waiting):
-        yield pa.Table.from_batches(waiting).combine_chunks()
+            pending = table.slice(_ROW_GROUP).to_batches()
+    if any(batch.num_rows for batch in pending):
+        yield pa.Table.from_batches(pending).combine_chunks()
 
 
 def _decode(table: pa.Table) -> pa.Table:
-    """Return `table` without dictionaries, which a stream would have to carry along."""
+    """Return `table` without dictionaries, which a stream would have to contain."""
     columns = [
         column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
         for column in table.columns
@@ -197,36 +197,36 @@ def _decode(table: pa.Table) -> pa.Table:
 
 
 def _flatten(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column that CSV can hold: nested values as JSON, bytes as the text that they are."""
-    kind = column.type
-    if pa.types.is_nested(kind):
-        # Escaped characters are kept, as these values may come from a file that has them so.
-        shown: list[str | None] = [json.dumps(v, default=show_value) for v in list_values(column)]
-    elif _is_bytes(kind) or (pa.types.is_timestamp(kind) and kind.tz):
-        shown = [None if v is None else show_value(v) for v in list_values(column)]
+    """Return a column that CSV can hold: nested values as JSON, bytes as text."""
+    data_type = column.type
+    if pa.types.is_nested(data_type):
+        # Characters stay escaped, since these values may come from a file with escapes.
+        texts: list[str | None] = [json.dumps(v, default=show_value) for v in list_values(column)]
+    elif _is_bytes(data_type) or (pa.types.is_timestamp(data_type) and data_type.tz):
+        texts = [None if v is None else show_value(v) for v in list_values(column)]
     else:
         return column
-    return pa.chunked_array([pa.array(shown, pa.large_string())])
+    return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
-def _is_bytes(kind: pa.DataType) -> bool:
+def _is_bytes(data_type: pa.DataType) -> bool:
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
-    return any(test(kind) for test in tests)
+    return any(test(data_type) for test in tests)
 
 
 def _join(rows: RawRows, endings: pa.StringArray) -> bytes:
     """Return the bytes of each row and its ending, one after the other."""
     strings = endings.cast(pa.large_string())
     bounds = np.frombuffer(strings.buffers()[1], np.int64)[: len(strings) + 1]
-    added = np.frombuffer(strings.buffers()[2] or b"", np.uint8)
+    ending_bytes = np.frombuffer(strings.buffers()[2] or b"", np.uint8)
     size = int(np.sum(rows.bounds[:, 1] - rows.bounds[:, 0])) + int(bounds[-1] - bounds[0])
-    out = np.empty(size, np.uint8)
-    kernels.join_rows(rows.data, rows.bounds, added, bounds, out)
-    return out.tobytes()
+    joined = np.empty(size, np.uint8)
+    kernels.join_rows(rows.data, rows.bounds, ending_bytes, bounds, joined)
+    return joined.tobytes()
 
 
 def _write_values(column: pa.Array, write: Callable[[str], str]) -> pa.Array:
-    """Return a column as strings, each string of it as `write` writes it."""
+    """Return a column as strings, with `write` applied to its string values."""
     if pa.types.is_dictionary(column.type):
         return pa.array([write(v) for v in column.dictionary.to_pylist()]).take(column.indices)
     if pa.types.is_string(column.type):
@@ -239,7 +239,7 @@ def _to_json(value: str) -> str:
 
 
 def _quote(value: str, separator: str) -> str:
-    if any(sign in value for sign in (separator, '"', "\n", "\r")):
+    if any(character in value for character in (separator, '"', "\n", "\r")):
         doubled = value.replace('"', '""')
         return f'"{doubled}"'
     return value

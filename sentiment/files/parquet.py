@@ -39,7 +39,7 @@ class ParquetFile:
     EmptyDataError
         It has no rows.
     UnreadableFileError
-        It is not a Parquet file, or has a column twice.
+        It is not a Parquet file, or repeats a column name.
     """
 
     kind = "parquet"
@@ -57,42 +57,42 @@ class ParquetFile:
             raise UnreadableFileError(path, "Parquet", read_reason(error)) from error
         if not self._rows:
             raise EmptyDataError(f"'{self.origin.name}'")
-        twice = next((name for name in self.columns if self.columns.count(name) > 1), None)
-        if twice is not None:
-            raise RepeatedColumnError(path, "Parquet", twice)
+        repeated = next((name for name in self.columns if self.columns.count(name) > 1), None)
+        if repeated is not None:
+            raise RepeatedColumnError(path, "Parquet", repeated)
         size = sum(group.total_byte_size for group in groups)
         self._step = int(np.clip(BLOCK * self._rows // max(size, 1), 1, _MOST_ROWS))
         self._sizes = [group.num_rows for group in groups]
         self.share = 0.0
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
-        """Yield the rows from `start` on; those of a row group that is damaged are rejected.
+        """Yield the rows from `start` on; the rows of a damaged row group are rejected.
 
         Raises
         ------
         UnreadableFileError
             The whole file is damaged.
         """
-        first, sound, fault = 0, start.row > 0, ""
+        group_end, has_valid_rows, fault = 0, start.row > 0, ""
         for group, size in enumerate(self._sizes):
-            at, first = first, first + size
-            if first <= start.row:
+            row, group_end = group_end, group_end + size
+            if group_end <= start.row:
                 continue
             try:
                 for batch in self._read_group(group):
-                    at += batch.num_rows
-                    if at > start.row:
-                        sound = True
-                        self.share = at / self._rows
-                        yield make_batch(pa.table(batch), text_column, limits, at)
+                    row += batch.num_rows
+                    if row > start.row:
+                        has_valid_rows = True
+                        self.share = row / self._rows
+                        yield make_batch(pa.table(batch), text_column, limits, row)
             except (OSError, pa.ArrowException) as error:
                 fault = read_reason(error)
-                for begin in range(max(at, start.row), first, _MOST_ROWS):
-                    end = min(begin + _MOST_ROWS, first)
+                for begin in range(max(row, start.row), group_end, _MOST_ROWS):
+                    end = min(begin + _MOST_ROWS, group_end)
                     yield _reject_rows(begin, end, fault, self.layout)
         if not self.path.exists() or Origin.of_file(self.path) != self.origin:
             warn_of_change(self.origin)
-        if not sound:
+        if not has_valid_rows:
             raise UnreadableFileError(self.path, "Parquet", fault)
 
     def _read_group(self, group: int) -> Iterator[pa.RecordBatch]:
@@ -103,7 +103,7 @@ class ParquetFile:
 
 
 def _reject_rows(start: int, end: int, fault: str, schema: pa.Schema) -> Batch:
-    """Return a batch of the rows from `start` to `end`, which cannot be read and are rejected."""
+    """Return a batch that rejects the rows from `start` to `end`, which cannot be read."""
     reason = f"a damaged part of the file: {fault}"
     return Batch(
         texts=pa.array([], pa.large_string()),
@@ -119,23 +119,23 @@ def make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> B
     rejected = RejectedRows()
     reject_invalid(table, rejected)
     texts = _read_texts(table[text_column].combine_chunks(), rejected)
-    faulty = pc.greater(pc.utf8_length(texts), limits.max_chars)
+    is_faulty = pc.greater(pc.utf8_length(texts), limits.max_chars)
     if limits.reject_empty:
-        faulty = pc.or_(faulty, pc.equal(pc.utf8_trim_whitespace(texts), ""))
-    for row in np.flatnonzero(faulty.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
+        is_faulty = pc.or_(is_faulty, pc.equal(pc.utf8_trim_whitespace(texts), ""))
+    for row in np.flatnonzero(is_faulty.fill_null(False).to_numpy(zero_copy_only=False)).tolist():
         rejected.add(row, limits.find_fault(texts[row].as_py()))
     for row in np.flatnonzero(texts.is_null().to_numpy(zero_copy_only=False)).tolist():
-        missing = not table[text_column][row].is_valid
-        rejected.add(row, NO_TEXT if missing else "the text is not a string")
-    kept = rejected.list_kept(table.num_rows)
-    rows = table if len(kept) == table.num_rows else table.take(kept)
+        is_missing = not table[text_column][row].is_valid
+        rejected.add(row, NO_TEXT if is_missing else "the text is not a string")
+    kept_rows = rejected.list_kept(table.num_rows)
+    rows = table if len(kept_rows) == table.num_rows else table.take(kept_rows)
     first = end - table.num_rows
     rejects = [
         Reject(first + row + 1, 0, rejected.reasons[row], _write_row(table, row))
         for row in sorted(rejected.reasons)
     ]
     return Batch(
-        texts=texts.take(kept),
+        texts=texts.take(kept_rows),
         make_table=lambda: rows,
         read_column=lambda name: _read_texts(rows[name].combine_chunks()),
         rejects=rejects,
@@ -146,9 +146,9 @@ def make_batch(table: pa.Table, text_column: str, limits: Limits, end: int) -> B
 def _read_texts(column: pa.Array, rejected: RejectedRows | None = None) -> pa.LargeStringArray:
     """Return a column as text, with nulls for missing texts and rejected rows."""
     if rejected and rejected.reasons:
-        missing = np.zeros(len(column), bool)
-        missing[list(rejected.reasons)] = True
-        column = pc.if_else(pa.array(missing), pa.scalar(None, column.type), column)
+        is_rejected = np.zeros(len(column), bool)
+        is_rejected[list(rejected.reasons)] = True
+        column = pc.if_else(pa.array(is_rejected), pa.scalar(None, column.type), column)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
@@ -166,6 +166,6 @@ def _decode(value: object) -> object:
 
 
 def _write_row(table: pa.Table, row: int) -> str:
-    one = table.slice(row, 1)
-    values = (list_values(column)[0] for column in one.columns)
-    return write_json(dict(zip(one.column_names, values, strict=True)))
+    row_table = table.slice(row, 1)
+    values = (list_values(column)[0] for column in row_table.columns)
+    return write_json(dict(zip(row_table.column_names, values, strict=True)))

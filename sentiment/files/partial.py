@@ -1,4 +1,4 @@
-"""Files that grow until they are complete, and that another process can resume."""
+"""Outputs that are written in parts, and that another process can resume."""
 
 import contextlib
 import csv
@@ -36,21 +36,21 @@ _FIELDS = ("row", "line", "reason", "raw")
 class PartialOutput:
     """An output and its rejected rows, which grow and can be resumed.
 
-    While they grow, they are ``<output>.partial`` and ``<output>.rejected.csv.partial``, and
-    ``<output>.partial.json`` has the sizes up to which both are valid. A process that is killed
-    leaves all three, and the next one resumes there.
+    Until they are complete, their names are ``<output>.partial`` and
+    ``<output>.rejected.csv.partial``, and ``<output>.partial.json`` has the sizes up to which both
+    are valid. A killed process leaves all three, and the next one resumes there.
 
-    None of these names is followed if it is a link, and a file that has one of them by chance is
-    never written to, replaced or removed: it is named in an error, or renamed.
+    Links with these names are not followed. An unrelated file with one of these names is never
+    written to, replaced or removed: an error names it, or it is renamed.
 
     Parameters
     ----------
     output : Path
         The finished output.
     overwrite : bool
-        Whether a finished output may be replaced, and the unfinished output of another job dropped.
+        If True, a finished output, or the unfinished output of another job, is replaced.
     many : bool
-        Whether rejected rows are of many files.
+        True if rejected rows are from many files.
     """
 
     def __init__(self, output: Path, *, overwrite: bool, many: bool = False) -> None:
@@ -74,20 +74,20 @@ class PartialOutput:
     def read_finished(self) -> dict[str, Any] | None:
         """Return the report of a job that was killed after its last row, or None.
 
-        Such a job lacks only the names of its files, which they get here.
+        Only the final names of its files are missing, which they get here.
 
         Raises
         ------
         OccupiedNameError, OutputExistsError
-            Something else has one of these names by now.
+            Another file has one of these names by now.
         """
         state = self._read_record()
         if state is None or not state.get("complete"):
             return None
-        made = self.output.with_name(state["ready"])
-        done = next((path for path in (made, self.output) if path.is_file()), None)
-        if done is None or done.stat().st_size != state["size"]:
-            return None  # it was removed, or it is another file
+        finished_file = self.output.with_name(state["ready"])
+        existing = next((path for path in (finished_file, self.output) if path.is_file()), None)
+        if existing is None or existing.stat().st_size != state["size"]:
+            return None  # it was removed or replaced
         self._name_files(state)
         report: dict[str, Any] = state["report"]
         return report
@@ -104,14 +104,14 @@ class PartialOutput:
         return report if report and report["job"] == job else None
 
     def check_free(self) -> None:
-        """Check that nothing else has the names of the finished files.
+        """Check that no other file has the names of the finished files.
 
         Raises
         ------
         OutputExistsError
-            The output is there and may not be replaced.
+            The output exists and must not be replaced.
         OccupiedNameError
-            One of the names belongs to a file of somebody else.
+            An unrelated file has one of the names.
         """
         for path in self.names:
             check_name(path)
@@ -122,7 +122,7 @@ class PartialOutput:
         check_rejected(self.rejected)
 
     def read_state(self) -> dict[str, Any] | None:
-        """Return the last checkpoint, if there is one that can be resumed."""
+        """Return the last checkpoint if it can be resumed, else None."""
         state = self._read_record()
         if state is None or state.get("complete"):
             return None
@@ -138,13 +138,13 @@ class PartialOutput:
         Raises
         ------
         UnfinishedOutputError
-            It is of another job, which may not be dropped.
+            It is of another job, whose output must not be replaced.
         """
-        begun = state["job"]
+        recorded = state["job"]
         differences = [
-            f"{key} was {begun.get(key)!r} and is {job.get(key)!r}"
-            for key in {**begun, **job}
-            if begun.get(key) != job.get(key)
+            f"{key} was {recorded.get(key)!r} and is {job.get(key)!r}"
+            for key in {**recorded, **job}
+            if recorded.get(key) != job.get(key)
         ]
         if differences and not self.overwrite:
             raise UnfinishedOutputError(self.partial, differences)
@@ -152,14 +152,14 @@ class PartialOutput:
 
     @contextlib.contextmanager
     def open(self, state: dict[str, Any] | None, job: dict[str, Any]) -> Iterator[None]:
-        """Open the files for the ``with`` block, from `state` on or anew for `job`.
+        """Open the files for the ``with`` block, to resume at `state` or to begin `job`.
 
         Raises
         ------
         OutputBusyError
             Another process is writing them.
         OccupiedNameError
-            One of their names belongs to a file of somebody else.
+            An unrelated file has one of their names.
         """
         self.output.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
@@ -170,17 +170,17 @@ class PartialOutput:
             if state is not None and self.read_state() != state:
                 raise OutputBusyError(self.output)  # another process has resumed it meanwhile
             self._file, self._rejected = file, rejected
-            for one, name in ((file, "size"), (rejected, "rejected_size")):
-                one.truncate(state[name] if state else 0)
-                one.seek(0, os.SEEK_END)
-            # What a power failure would cost; it is worth a wait for the disk if it is much.
+            for stream, name in ((file, "size"), (rejected, "rejected_size")):
+                stream.truncate(state[name] if state else 0)
+                stream.seek(0, os.SEEK_END)
+            # True if a power failure would cost much work, which is worth a wait for the disk.
             self._is_long = state is not None
             if not state:
-                # From now on, these files are known to be of this job.
+                # From now on, the record shows that these files belong to this job.
                 empty = {"job": job, "progress": {}, "size": 0, "rejected_size": 0}
                 try:
                     write_record(self._state, empty, durable=False)
-                except OSError:  # the disk is full; nothing was written that could be resumed
+                except OSError:  # the disk is full; there is nothing to resume yet
                     self.discard()
                     raise
             if not state or not state["progress"]:
@@ -188,7 +188,7 @@ class PartialOutput:
             yield
 
     def _lock(self) -> IO[bytes]:
-        """Return the growing output, which no other process has open."""
+        """Open and lock the growing output."""
         file = open_own(self.partial)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -201,29 +201,29 @@ class PartialOutput:
         raise OutputBusyError(self.output)
 
     def _set_aside(self) -> bool:
-        """Rename growing files of which nobody knows what they are; return whether there are any.
+        """Rename growing files without a valid record; return whether the output is one of them.
 
         Raises
         ------
         OccupiedNameError
-            They were not made by predict, as far as can be seen.
+            There is no sign that predict has written them.
         """
         try:
             reason = "" if read_record(self._state) else "there is no record of it"
         except DamagedRecordError as error:
             reason = f"its record '{self._state.name}' is damaged: {error}"
-        found = [path for path in self._growing if _measure(path)]
-        if not reason or not (found or self._state.exists()):
+        paths = [path for path in self._growing if _measure(path)]
+        if not reason or not (paths or self._state.exists()):
             return False
         if self._state.exists():
-            found.append(self._state)
+            paths.append(self._state)
         elif not self.overwrite:
             if not _measure(self.partial):
-                self.partial.unlink()  # it is ours, and has been for a moment only
-            raise OccupiedNameError(found[0], f"it has no record '{self._state.name}'")
-        kept = ", ".join(f"'{set_aside(path)}'" for path in found)
-        log.warning("'%s' is not resumed: %s. Kept: %s", self.output, reason, kept)
-        return self.partial in found
+                self.partial.unlink()  # `_lock` has just created it
+            raise OccupiedNameError(paths[0], f"it has no record '{self._state.name}'")
+        renamed = ", ".join(f"'{set_aside(path)}'" for path in paths)
+        log.warning("'%s' is not resumed: %s. Kept: %s", self.output, reason, renamed)
+        return self.partial in paths
 
     def append(self, data: bytes, rejects: list[Reject]) -> None:
         """Write rows and rejected rows."""
@@ -232,58 +232,58 @@ class PartialOutput:
             self._rejected.write(format_rejects(rejects, many=self._many))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
-        """Record that all that was appended belongs to `progress`, for a later process."""
+        """Record `progress`, up to which all rows were appended, for a later process."""
         self._is_long = True
         self.flush()
         sizes = {"size": self._file.tell(), "rejected_size": self._rejected.tell()}
         write_record(self._state, {"job": job, "progress": progress, **sizes})
 
     def flush(self) -> None:
-        """Write all that was appended to the disk."""
+        """Sync all appended rows to the disk."""
         for file in (self._file, self._rejected):
             file.flush()
             os.fdatasync(file.fileno())
 
     def finish(self, report: dict[str, Any], assemble: Callable[[Path, IO[bytes]], bool]) -> None:
-        """Give the files their names.
+        """Give the files their final names.
 
         Parameters
         ----------
         report : dict
-            What is known of the job.
+            Facts of the job.
         assemble : callable
-            Takes what was appended and an empty file, and may write the output into that; returns
-            whether it did, as what was appended is the output otherwise.
+            Gets the appended file and an empty one. Either writes the output into the latter and
+            returns True, or returns False if the appended file is the output.
 
         Raises
         ------
         OutputExistsError, OccupiedNameError
-            Somebody else has made a file of such a name meanwhile; nothing is lost, and the same
+            Another process has created a file of such a name meanwhile. Nothing is lost: the same
             command finishes once that file has another name.
         """
         self._file.flush()
         self._rejected.flush()
-        made, written = self.partial, [self._file]
+        finished_file, streams = self.partial, [self._file]
         if report["rows"]["rejected"]:
-            written.append(self._rejected)
+            streams.append(self._rejected)
         with open_own(self._assembled) as file:
             file.truncate()
             if assemble(self.partial, file):
                 file.flush()
-                made, written[0] = self._assembled, file
-            for one in written:
-                os.fdatasync(one.fileno())
-        sizes = {"size": made.stat().st_size}
-        state = {"complete": True, "report": report, "ready": made.name, **sizes}
+                finished_file, streams[0] = self._assembled, file
+            for stream in streams:
+                os.fdatasync(stream.fileno())
+        sizes = {"size": finished_file.stat().st_size}
+        state = {"complete": True, "report": report, "ready": finished_file.name, **sizes}
         write_record(self._state, state, durable=self._is_long)
         self._name_files(state)
 
     def _name_files(self, state: dict[str, Any]) -> None:
-        """Give the files their names; called again where a process was killed in it."""
-        made, report = self.output.with_name(state["ready"]), state["report"]
-        if made.exists() and self.output.exists() and made.samefile(self.output):
-            made.unlink()  # of its two names, it was about to lose this one
-        if made.exists():
+        """Give the files their final names; called again if a process was killed while doing so."""
+        finished_file, report = self.output.with_name(state["ready"]), state["report"]
+        if finished_file.exists() and self.output.exists() and finished_file.samefile(self.output):
+            finished_file.unlink()  # a killed process has linked, but not unlinked it
+        if finished_file.exists():
             self.check_free()
         write_record(self.report, report, indent=2)
         if self._partial_rejected.exists():
@@ -292,12 +292,12 @@ class PartialOutput:
             else:
                 self._partial_rejected.unlink()
                 self.rejected.unlink(missing_ok=True)
-        if made.exists():
+        if finished_file.exists():
             if self.overwrite:
-                made.replace(self.output)
+                finished_file.replace(self.output)
             else:
                 try:
-                    rename_to_free(made, self.output)
+                    rename_to_free(finished_file, self.output)
                 except FileExistsError as error:
                     raise OutputExistsError(self.output) from error
         self.partial.unlink(missing_ok=True)
@@ -305,19 +305,19 @@ class PartialOutput:
         self._state.unlink()
 
     def discard(self) -> None:
-        """Remove what was begun."""
+        """Remove the unfinished files."""
         for path in (*self._growing, self._state):
             path.unlink(missing_ok=True)
 
     def _read_record(self) -> dict[str, Any] | None:
-        """Return what is known of unfinished files; nothing of a damaged record."""
+        """Return the record of unfinished files; None if it is missing or damaged."""
         try:
             return read_record(self._state)
         except DamagedRecordError:
             return None
 
     def _is_report(self) -> bool:
-        """Return whether predict wrote what has the name of the report, in any version."""
+        """Return whether the file at the path of the report is one, of any version of predict."""
         try:
             report = json.loads(self.report.read_bytes())
         except (ValueError, RecursionError):
@@ -335,7 +335,7 @@ def check_rejected(path: Path) -> None:
     Raises
     ------
     OccupiedNameError
-        It is something else than such a file.
+        It is not such a file.
     """
     check_name(path)
     headers = [format_rejects([], header=True, many=many) for many in (False, True)]
@@ -356,11 +356,11 @@ def format_rejects(rejects: list[Reject], *, many: bool, header: bool = False) -
     many : bool
         True to add a column with the file of each row.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
     if header:
         writer.writerow(["file", *_FIELDS] if many else _FIELDS)
-    for one in rejects:
-        fields = (one.row, one.line or "", one.reason, one.raw)
-        writer.writerow([one.file, *fields] if many else fields)
-    return text.getvalue().encode()
+    for reject in rejects:
+        fields = (reject.row, reject.line or "", reject.reason, reject.raw)
+        writer.writerow([reject.file, *fields] if many else fields)
+    return buffer.getvalue().encode()

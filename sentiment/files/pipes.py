@@ -20,7 +20,7 @@ PIPE = "-"
 
 
 class PipeSource(ByteSource):
-    """Bytes that come through a pipe, and can be read once.
+    """Bytes of a pipe, which can be read once.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class PipeSource(ByteSource):
     encoding : str, optional
         As for a file.
     path : Path, optional
-        The named pipe, which is closed at its end; default: standard input, which is not.
+        The named pipe, which is closed at its end; default: standard input, which stays open.
     """
 
     def __init__(self, stream: IO[bytes], encoding: str | None, path: Path | None = None) -> None:
@@ -38,7 +38,7 @@ class PipeSource(ByteSource):
         super().__init__(path or Path("standard input"), encoding)
 
     def _find_origin(self) -> Origin:
-        # What comes through it another time is something else.
+        # Each time, other data may come through the pipe.
         identity = {"input": str(self.path), "begun": time.time()}
         return Origin(str(self.path), identity, Path(PIPE), "")
 
@@ -57,7 +57,7 @@ class PipeSource(ByteSource):
 
 
 class _Replay:
-    """A stream whose beginning is kept, so that it can be read again."""
+    """A stream whose beginning is buffered, so that it can be read again."""
 
     def __init__(self, stream: IO[bytes], *, close: bool) -> None:
         self._stream, self._close, self._head, self._at = stream, close, b"", 0
@@ -73,29 +73,29 @@ class _Replay:
         return start
 
     def read(self, size: int) -> bytes:
-        kept = self._head[self._at : self._at + size]
-        self._at += len(kept)
-        if len(kept) == size:
-            return kept
+        replayed = self._head[self._at : self._at + size]
+        self._at += len(replayed)
+        if len(replayed) == size:
+            return replayed
         if not self.keeping:
             self._head = b""
-        fresh = b"" if self._stream.closed else self._stream.read(size - len(kept))
-        if self._close and not fresh:
+        new_bytes = b"" if self._stream.closed else self._stream.read(size - len(replayed))
+        if self._close and not new_bytes:
             self._stream.close()
-        self._at += len(fresh)
+        self._at += len(new_bytes)
         if self.keeping:
-            self._head += fresh
-        return kept + fresh
+            self._head += new_bytes
+        return replayed + new_bytes
 
-    def seek(self, place: int) -> None:
+    def seek(self, position: int) -> None:
         self.rewind()
-        self.read(place)
+        self.read(position)
 
     def tell(self) -> int:
         return self._at
 
     def close(self) -> None:
-        """Leave the stream open: it is read on."""
+        """Leave the stream open, since its reader continues."""
 
 
 class StreamOutput:
@@ -106,9 +106,9 @@ class StreamOutput:
     Parameters
     ----------
     stream : binary file
-        Where the rows go.
+        Destination of the rows.
     many : bool
-        Whether rejected rows are of many files.
+        True if rejected rows are from many files.
     """
 
     def __init__(self, stream: IO[bytes], *, many: bool) -> None:
@@ -119,13 +119,13 @@ class StreamOutput:
         self.names = [self.rejected]
 
     def read_finished(self) -> None:
-        """Return nothing."""
+        """Return None: there is no earlier output."""
 
     def read_state(self) -> None:
-        """Return nothing."""
+        """Return None: there is no earlier output."""
 
     def read_report(self, job: dict[str, Any]) -> None:
-        """Return nothing."""
+        """Return None: there is no earlier output."""
 
     def check_free(self) -> None:
         """Remove the rejected rows of another job.
@@ -133,29 +133,29 @@ class StreamOutput:
         Raises
         ------
         OccupiedNameError
-            Their name belongs to something else.
+            An unrelated file has their name.
         """
         check_rejected(self.rejected)
         self.rejected.unlink(missing_ok=True)
 
     def check_same(self, state: dict[str, Any], job: dict[str, Any]) -> bool:
-        """Return that nothing was begun."""
+        """Return False: there is no checkpoint."""
         return False
 
     @contextlib.contextmanager
     def open(self, state: dict[str, Any] | None, job: dict[str, Any]) -> Iterator[None]:
-        """Open nothing: the stream is."""
+        """Do nothing: the stream is open."""
         yield
 
     def append(self, data: bytes, rejects: list[Reject]) -> None:
         """Write rows and rejected rows."""
-        rest = memoryview(data)
-        while rest:  # without a buffer (PYTHONUNBUFFERED), a pipe takes what fits into it
-            rest = rest[self._stream.write(rest) :]
+        remaining = memoryview(data)
+        while remaining:  # without a buffer (PYTHONUNBUFFERED), a pipe accepts what fits into it
+            remaining = remaining[self._stream.write(remaining) :]
         if rejects:
             with open_own(self.rejected) as file:
-                header = not file.seek(0, os.SEEK_END)
-                file.write(format_rejects(rejects, header=header, many=self._many))
+                is_new = not file.seek(0, os.SEEK_END)
+                file.write(format_rejects(rejects, header=is_new, many=self._many))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
         """Flush the stream."""
@@ -173,7 +173,7 @@ class StreamOutput:
 
 
 def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:
-    """Return what comes through standard input, and its format, ``"jsonl"`` or ``"csv"``.
+    """Return the source of standard input, and its format, ``"jsonl"`` or ``"csv"``.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def open_stdout(*, many: bool) -> StreamOutput:
     Parameters
     ----------
     many : bool
-        Whether rejected rows are of many files.
+        True if rejected rows are from many files.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def open_stdout(*, many: bool) -> StreamOutput:
 
 
 def _check_open(stream: TextIO, setting: str, name: str) -> None:
-    # Commands replace the streams that their caller has closed by this device.
+    # Commands replace streams that their caller has closed with this device.
     if str(getattr(stream, "name", None)) == os.devnull:
         raise ConfigError([
             f"{setting} is {PIPE!r}, {name}, but that is closed; expected a file or a pipe behind "
@@ -216,7 +216,7 @@ def _check_open(stream: TextIO, setting: str, name: str) -> None:
 
 
 def open_fifo(path: Path, encoding: str | None) -> tuple[ByteSource, str]:
-    """Return what comes through the named pipe `path`, such as ``<(zcat x.gz)``, and its format."""
+    """Return the source of a named pipe, such as ``<(zcat x.gz)``, and its format."""
     return _find_format(PipeSource(path.open("rb"), encoding, path))
 
 

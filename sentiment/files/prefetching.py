@@ -12,8 +12,8 @@ _DEPTH = 2
 def prefetch(items: Iterable[Item]) -> Generator[Item]:
     """Yield `items`, while another thread prepares the next few.
 
-    Their errors are raised here; a caller that stops early also stops the thread, and a generator
-    of the items is closed.
+    Errors of `items` are raised here. If the caller stops early, the thread stops, too, and a
+    generator is closed.
     """
     ready: queue.Queue[tuple[Item | None, BaseException | None, bool]] = queue.Queue(_DEPTH)
     stopped = threading.Event()
@@ -26,7 +26,7 @@ def prefetch(items: Iterable[Item]) -> Generator[Item]:
                 continue
             return
 
-    def work() -> None:
+    def produce() -> None:
         try:
             for item in items:
                 put((item, None, False))
@@ -37,14 +37,14 @@ def prefetch(items: Iterable[Item]) -> Generator[Item]:
         else:
             put((None, None, True))
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=produce, daemon=True)
     thread.start()
     try:
         while True:
-            item, error, last = ready.get()
+            item, error, is_last = ready.get()
             if error is not None:
                 raise error
-            if last:
+            if is_last:
                 return
             yield item  # type: ignore[misc]
     finally:

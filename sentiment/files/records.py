@@ -26,97 +26,97 @@ class Split:
         The part.
     dialect : Dialect
         Separator, quote and escape.
-    columns : int
+    n_columns : int
         The number of columns.
     final : bool
         True if `data` is the end of the file.
-    wanted : sequence of int
+    needed : sequence of int
         The columns whose fields to locate.
     stop : int, optional
         End of the part in `data`.
-    most : int
-        Number of records, at most.
-    longest : int, optional
+    max_records : int
+        Largest number of records.
+    max_bytes : int, optional
         Bytes of the longest record; default: `lines.LONGEST`.
-    records : int, optional
+    n_records : int, optional
         Number of records, if known; default: at most one per line.
 
     Attributes
     ----------
     count, next : int
-        How many records are complete, and where the next one begins.
+        Number of complete records, and start of the next one.
     is_full : bool
-        True if there were more than `most` records.
+        True if there are more than `max_records` records.
     bounds, fields : ndarray of int64
-        Where each record starts and ends, and how many fields it has; below 0 if it is broken.
+        Start and end of each record, and its number of fields; below 0 if it is broken.
     """
 
     def __init__(
-        self, data: bytes, dialect: Dialect, columns: int, *, final: bool,
-        wanted: Sequence[int] = (), stop: int | None = None, most: int = sys.maxsize,
-        longest: int | None = None, records: int | None = None,
+        self, data: bytes, dialect: Dialect, n_columns: int, *, final: bool,
+        needed: Sequence[int] = (), stop: int | None = None, max_records: int = sys.maxsize,
+        max_bytes: int | None = None, n_records: int | None = None,
     ) -> None:  # fmt: skip
         data = data[:stop]
-        self._dialect, self._columns, self._wanted = dialect, columns, wanted
+        self._dialect, self._n_columns, self._needed = dialect, n_columns, needed
         self.data = np.frombuffer(data, np.uint8)
         self._separator = np.frombuffer(dialect.separator.encode(), np.uint8)
         self._quote = ord(dialect.quote) if dialect.quote else -1
         self._escape = ord(dialect.escape) if dialect.escape else None
-        slots = np.full(columns, -1, np.int64)
-        slots[list(wanted)] = np.arange(len(wanted))
-        if records is None:  # a quote that is not closed can leave millions of short ones behind
-            records = min(data.count(b"\n") + data.count(b"\r") + 1, most)
-        self.bounds, self.fields = np.empty((records, 2), np.int64), np.empty(records, np.int64)
-        self._spans = np.zeros((records, max(len(wanted), 1), 2), np.int64)
-        self._marks = np.zeros((records, max(len(wanted), 1)), np.uint8)
-        rules = (self._quote, final, longest or lines.LONGEST)
+        slots = np.full(n_columns, -1, np.int64)
+        slots[list(needed)] = np.arange(len(needed))
+        if n_records is None:  # an unclosed quote can be followed by millions of short records
+            n_records = min(data.count(b"\n") + data.count(b"\r") + 1, max_records)
+        self.bounds, self.fields = np.empty((n_records, 2), np.int64), np.empty(n_records, np.int64)
+        self._spans = np.zeros((n_records, max(len(needed), 1), 2), np.int64)
+        self._marks = np.zeros((n_records, max(len(needed), 1)), np.uint8)
+        rules = (self._quote, final, max_bytes or lines.LONGEST)
         self.count, self.next = kernels.split_records(
             self.data, 0, len(self.data), rules, self._separator, self._escape, slots,
             self.bounds, self.fields, self._spans, self._marks,
         )  # fmt: skip
-        self.is_full = self.count == records and self.next < len(data)
+        self.is_full = self.count == n_records and self.next < len(data)
         self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
 
     @property
     def is_blank(self) -> np.ndarray:
-        """True if each record is an empty line."""
+        """True for each record that is an empty line."""
         blank: np.ndarray = self.bounds[:, 0] == self.bounds[:, 1]
         return blank
 
     def drop_last(self) -> None:
-        """Drop the last record, which the next part will have."""
+        """Drop the last record, which then belongs to the next part."""
         self.count -= 1
         self.next = int(self.bounds[self.count, 0])
         self.bounds, self.fields = self.bounds[: self.count], self.fields[: self.count]
 
     def replace(self, records: dict[int, bytes]) -> None:
-        """Replace some records by other lines, each with `columns` fields."""
+        """Replace some records with other lines, each with `n_columns` fields."""
         if not records:
             return
-        places, text = list(records), b"\n".join([*records.values(), b""])
-        other = Split(
-            text, self._dialect, self._columns, final=True, wanted=self._wanted,
-            longest=len(text),
+        indices, text = list(records), b"\n".join([*records.values(), b""])
+        replacement = Split(
+            text, self._dialect, self._n_columns, final=True, needed=self._needed,
+            max_bytes=len(text),
         )  # fmt: skip
-        self.fields[places] = other.fields
-        self.bounds[places] = other.bounds + len(self.data)
-        self._spans[places] = other._spans[: other.count] + len(self.data)
-        self._marks[places] = other._marks[: other.count]
-        self.data = np.concatenate([self.data, other.data])
+        self.fields[indices] = replacement.fields
+        self.bounds[indices] = replacement.bounds + len(self.data)
+        self._spans[indices] = replacement._spans[: replacement.count] + len(self.data)
+        self._marks[indices] = replacement._marks[: replacement.count]
+        self.data = np.concatenate([self.data, replacement.data])
 
     def describe_fault(self, record: int) -> str | None:
-        """Return why a record is broken, or None if it is not."""
-        found = int(self.fields[record])
-        if found == kernels.TOO_LONG:
+        """Return the reason why a record is broken, or None."""
+        status = int(self.fields[record])
+        if status == kernels.TOO_LONG:
             return f"row too long: at most {lines.LONGEST:,} bytes"
-        return _FAULTS.get(found)
+        return _FAULTS.get(status)
 
     def is_stray(self, record: int) -> bool:
-        """Return whether a misplaced quote broke a record."""
+        """Return whether a misplaced quote has broken a record."""
         return int(self.fields[record]) in (kernels.STRAY, kernels.UNCLOSED)
 
     def gather(self, slot: int, records: np.ndarray | None = None) -> pa.LargeStringArray:
-        """Return the fields of `records`, default: all of them, which are UTF-8."""
+        """Return the fields of `records` (default: all) in a slot; they must be UTF-8."""
         records = np.arange(self.count) if records is None else records
         spans = self._spans[records, slot]
         out = np.empty(int(np.sum(spans[:, 1] - spans[:, 0])), np.uint8)
@@ -137,7 +137,7 @@ def read_fields(line: bytes, dialect: Dialect) -> list[str] | None:
     count = int(Split(line, dialect, 0, final=True).fields[:1].sum())
     if count < 1:
         return None
-    split = Split(line, dialect, count, final=True, wanted=range(count))
+    split = Split(line, dialect, count, final=True, needed=range(count))
     return [decode(split.gather(k, np.arange(1)))[0] for k in range(count)]
 
 

@@ -4,24 +4,24 @@ from dataclasses import dataclass
 
 from sentiment.files.dialects import Dialect
 
-# Limit of separators times quotes times columns, about 10 ms; rows of texts need far less.
-_MOST_WAYS = 100_000
+# Limit of separators times quotes times columns, about 10 ms; usual rows need far less.
+_MAX_WORK = 100_000
 
 
 @dataclass(frozen=True)
-class _Way:
-    """Best way to read the rest of a line: misplaced quotes, and number of equally good ways."""
+class _Parse:
+    """Best parse of the rest of a line: misplaced quotes, and number of equally good parses."""
 
     cost: int
-    ways: int
+    parses: int
     field: bytes
     next: int
 
 
 def repair_line(line: bytes, dialect: Dialect, columns: int) -> list[bytes] | None:
-    """Return the fields of a line whose quotes break the rules, or None if that is not certain.
+    """Return the fields of a line with misplaced quotes, or None if they are ambiguous.
 
-    Misplaced quotes are read as text. There must be exactly one way to read `columns` fields with
+    Misplaced quotes are parsed as text. There must be exactly one parse into `columns` fields with
     the fewest misplaced quotes.
 
     Parameters
@@ -29,9 +29,9 @@ def repair_line(line: bytes, dialect: Dialect, columns: int) -> list[bytes] | No
     line : bytes
         One line, without its end.
     dialect : Dialect
-        How fields are marked.
+        Separator, quote and escape.
     columns : int
-        The number of fields that it must have.
+        The expected number of fields.
 
     Examples
     --------
@@ -43,62 +43,68 @@ def repair_line(line: bytes, dialect: Dialect, columns: int) -> list[bytes] | No
     """
     separator, quote = dialect.separator.encode(), dialect.quote.encode()
     work = (line.count(separator) + 1) * (line.count(quote) + 1) * columns if quote else 0
-    if not 0 < work <= _MOST_WAYS:
+    if not 0 < work <= _MAX_WORK:
         return None
     starts = [0]
-    while (place := line.find(separator, starts[-1])) >= 0:
-        starts.append(place + len(separator))
-    # From the end: ways[start][k] is the best way to read line[start:] as k fields.
-    ways: dict[int, dict[int, _Way]] = {len(line) + len(separator): {0: _Way(0, 1, b"", 0)}}
+    while (position := line.find(separator, starts[-1])) >= 0:
+        starts.append(position + len(separator))
+    # From the end: parses[start][k] is the best parse of line[start:] into k fields.
+    parses: dict[int, dict[int, _Parse]] = {len(line) + len(separator): {0: _Parse(0, 1, b"", 0)}}
     for start in reversed(starts):
-        found: dict[int, _Way] = {}
-        for field, cost, after in _list_fields(line, start, separator, quote, dialect.escape):
-            for count, rest in ways.get(after, {}).items():
+        best_parses: dict[int, _Parse] = {}
+        for field, cost, next_start in _list_fields(line, start, separator, quote, dialect.escape):
+            for count, rest in parses.get(next_start, {}).items():
                 if count < columns:
-                    _keep_best(found, count + 1, _Way(cost + rest.cost, rest.ways, field, after))
-        ways[start] = found
-    best = ways[0].get(columns)
-    if best is None or best.ways > 1:
+                    _keep_best(
+                        best_parses,
+                        count + 1,
+                        _Parse(cost + rest.cost, rest.parses, field, next_start),
+                    )
+        parses[start] = best_parses
+    best = parses[0].get(columns)
+    if best is None or best.parses > 1:
         return None
     fields, start = [], 0
     for count in range(columns, 0, -1):
-        way = ways[start][count]
-        fields.append(way.field)
-        start = way.next
+        parse = parses[start][count]
+        fields.append(parse.field)
+        start = parse.next
     return fields
 
 
-def _keep_best(found: dict[int, _Way], count: int, way: _Way) -> None:
-    best = found.get(count)
-    if best is None or way.cost < best.cost:
-        found[count] = way
-    elif way.cost == best.cost:
-        found[count] = _Way(best.cost, best.ways + way.ways, best.field, best.next)
+def _keep_best(best_parses: dict[int, _Parse], count: int, parse: _Parse) -> None:
+    best = best_parses.get(count)
+    if best is None or parse.cost < best.cost:
+        best_parses[count] = parse
+    elif parse.cost == best.cost:
+        best_parses[count] = _Parse(best.cost, best.parses + parse.parses, best.field, best.next)
 
 
 def _list_fields(
     line: bytes, start: int, separator: bytes, quote: bytes, escape: str
 ) -> list[tuple[bytes, int, int]]:
-    """Return the fields that may begin at `start`: text, quotes out of place, the next start."""
+    """Return the fields that may begin at `start`: text, misplaced quotes, start of the next."""
     width = len(separator)
     stop = line.find(separator, start)
     stop = len(line) if stop < 0 else stop
-    opened = line.startswith(quote, start)
-    # That a field begins with a quote and is not quoted is less likely than a stray quote in it;
-    # it ends with one, too, only if it is quoted.
-    found = [(line[start:stop], 2 if opened else 0, stop + width)]
-    if opened and stop > start + 1 and line[start:stop].endswith(quote):
-        found = []
-    # A comma and a space are part of a text whose quotes are lost.
+    is_quoted = line.startswith(quote, start)
+    # A field that begins with a quote is less likely to be unquoted than to have a stray quote. If
+    # it also ends with a quote, it is quoted.
+    candidates = [(line[start:stop], 2 if is_quoted else 0, stop + width)]
+    if is_quoted and stop > start + 1 and line[start:stop].endswith(quote):
+        candidates = []
+    # A comma and a space are probably part of a text that has lost its quotes.
     if start > 0 and line[start : start + 1] == b" ":
-        found = []
-    end = line.find(quote, start + 1) if opened else -1
+        candidates = []
+    end = line.find(quote, start + 1) if is_quoted else -1
     while end >= 0:
         if end + 1 == len(line) or line.startswith(separator, end + 1):
             text = line[start + 1 : end]
             if escape:
                 text = text.replace(escape.encode() + quote, quote * 2)
-            plain = text.replace(quote * 2, b"")
-            found.append((text.replace(quote * 2, quote), plain.count(quote), end + 1 + width))
+            without_doubled = text.replace(quote * 2, b"")
+            candidates.append(
+                (text.replace(quote * 2, quote), without_doubled.count(quote), end + 1 + width)
+            )
         end = line.find(quote, end + 1)
-    return found
+    return candidates

@@ -1,4 +1,4 @@
-"""Replacing of small files: a reader finds the old content or the new one, never a part of it."""
+"""Atomic replacement of small files: a reader finds the old or the new content, never a part."""
 
 import os
 from pathlib import Path
@@ -10,39 +10,39 @@ def replace_file(
     *,
     durable: bool = False,
     mode: int = 0o666,
-    fresh: Path | None = None,
+    temporary: Path | None = None,
 ) -> None:
-    """Write a file under another name beside it, and rename it.
+    """Write a file under a temporary name beside it, and rename it.
 
     Parameters
     ----------
     path : Path
         The file, which may exist.
     content : bytes
-        All of its content.
+        The whole content.
     durable : bool, default=False
         Sync the file before it is renamed, so that it also survives a power failure.
     mode : int, default=0o666
-        Permissions of the file, less the umask.
-    fresh : Path, optional
-        The other name; default: one of this process, so that several may write at the same time.
+        Permissions of the file, before the umask is applied.
+    temporary : Path, optional
+        The temporary path; default: one of this process, so that several may write at once.
 
     Raises
     ------
     OSError
-        The disk is full or the folder not writable; the file is as it was.
+        The disk is full or the folder is not writable; the file is unchanged.
     """
-    fresh = fresh or path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)  # left by a killed process
+    temporary = temporary or path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)  # left by a killed process
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(fresh, flags, mode)
+    descriptor = os.open(temporary, flags, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        fresh.replace(path)
+        temporary.replace(path)
     except OSError:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -3,21 +3,21 @@
 import numpy as np
 import pyarrow as pa
 
-# A sample may grow by this share before it is cut to its size.
+# A sample may exceed its size by this share before it is cut.
 _SLACK = 0.25
 
 
 class Sampler:
     """A simple random sample, without replacement, of tables of any number of rows.
 
-    Each row gets a random number, and the rows with the smallest numbers stay.
+    Each row gets a random number, and the rows with the smallest numbers are kept.
 
     Parameters
     ----------
     size : int
-        Rows of the sample.
+        Number of rows of the sample.
     seed : int
-        Seed of the numbers.
+        Seed of the random numbers.
     """
 
     def __init__(self, size: int, seed: int) -> None:
@@ -29,10 +29,10 @@ class Sampler:
     def add(self, table: pa.Table) -> None:
         """Add the rows of `table` to the population."""
         keys = self._rng.random(table.num_rows)
-        kept = keys < self._limit
-        if kept.any():
-            self._tables.append(table if kept.all() else table.filter(pa.array(kept)))
-            self._keys = np.append(self._keys, keys[kept])
+        is_kept = keys < self._limit
+        if is_kept.any():
+            self._tables.append(table if is_kept.all() else table.filter(pa.array(is_kept)))
+            self._keys = np.append(self._keys, keys[is_kept])
         if len(self._keys) > self._size * (1 + _SLACK):
             self._cut()
 
@@ -43,7 +43,7 @@ class Sampler:
         return pa.concat_tables(self._tables) if len(self._keys) else None
 
     def _cut(self) -> None:
-        kept = np.sort(np.argpartition(self._keys, self._size - 1)[: self._size])
-        self._tables = [pa.concat_tables(self._tables).take(pa.array(kept))]
-        self._keys = self._keys[kept]
+        kept_rows = np.sort(np.argpartition(self._keys, self._size - 1)[: self._size])
+        self._tables = [pa.concat_tables(self._tables).take(pa.array(kept_rows))]
+        self._keys = self._keys[kept_rows]
         self._limit = float(self._keys.max())

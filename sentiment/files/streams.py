@@ -1,4 +1,4 @@
-"""The bytes of a file, decompressed and in UTF-8, block by block."""
+"""Bytes of a file, decompressed and in UTF-8, block by block."""
 
 import codecs
 import contextlib
@@ -14,7 +14,7 @@ from sentiment.errors import ConfigError, UnreadableFileError, read_reason
 from sentiment.files.dialects import find_codec
 from sentiment.files.origins import COMPRESSIONS, Origin, warn_of_change
 
-# How a compressed file begins (RFC 1952, RFC 8878).
+# First bytes of compressed files (RFC 1952, RFC 8878).
 MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 BLOCK = 2**22
 _MARKS = {
@@ -24,7 +24,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-# An error handler that lets a byte through which is not UTF-8, so that its row is rejected.
+# An error handler that passes on a byte that is not UTF-8, so that its row is rejected.
 _KEEP_ERRORS = "sentiment.keep_errors"
 _MARK = "\udcff"
 
@@ -46,16 +46,16 @@ class ByteSource:
     Parameters
     ----------
     path : Path
-        Ends with ``.gz`` or ``.zst`` if it is compressed.
+        The file, which ends with ``.gz`` or ``.zst`` if it is compressed.
     encoding : str, optional
-        Its encoding; default: the one of a byte order mark, or UTF-8.
+        Its encoding; default: that of a byte order mark, or UTF-8.
     group : str
         Prefix of its settings in messages, such as ``data.``.
 
     Attributes
     ----------
     origin : Origin
-        Where it is.
+        Its origin.
 
     Raises
     ------
@@ -82,7 +82,7 @@ class ByteSource:
                     "latin-1, cp1252 or another that Python knows."
                 ]
             ) from None
-        if name in ("utf-16", "utf-32") and not mark:  # then its bytes are in the usual order
+        if name in ("utf-16", "utf-32") and not mark:  # the usual byte order
             name = f"{name}-le"
         self.encoding = "utf-8" if name == "utf-8-sig" else name
         self._mark = len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0
@@ -93,13 +93,13 @@ class ByteSource:
         return self._share
 
     def peek(self, size: int = BLOCK) -> Iterator[bytes]:
-        """Yield the text from its beginning, for a look at it before it is read."""
+        """Yield the text from its beginning, for detection before it is read."""
         return ByteSource.read(self, 0, size)
 
     def read(self, offset: int = 0, size: int = BLOCK) -> Iterator[bytes]:
         """Yield the text from the byte `offset` of its UTF-8 on, in blocks of about `size` bytes.
 
-        What cannot be decoded becomes bytes that are not UTF-8.
+        Bytes that cannot be decoded become bytes that are not UTF-8.
 
         Raises
         ------
@@ -113,12 +113,12 @@ class ByteSource:
                     yield block
                 return
             decoder = codecs.getincrementaldecoder(self.encoding)(_KEEP_ERRORS)
-            skip, begun = offset, False
+            skip, has_begun = offset, False
             while True:
                 raw = self._read(file, size)
                 text = decoder.decode(raw, final=not raw)
-                if text and not begun:
-                    text, begun = text.removeprefix("\ufeff"), True
+                if text and not has_begun:
+                    text, has_begun = text.removeprefix("\ufeff"), True
                 block = text.encode("utf-8", _KEEP_ERRORS)
                 if block[skip:]:
                     yield block[skip:]
@@ -161,12 +161,12 @@ class ByteSource:
         return block
 
     def _look_for_changes(self) -> None:
-        """Warn, once, if the file is not as it was when it was opened."""
-        known = self.origin.identity
-        if self._has_changed or "modified" not in known:
+        """Warn, once, if the file has changed since it was opened."""
+        identity = self.origin.identity
+        if self._has_changed or "modified" not in identity:
             return
-        now = os.fstat(self._file.fileno())
-        if (now.st_size, now.st_mtime_ns) != (known["size"], known["modified"]):
+        status = os.fstat(self._file.fileno())
+        if (status.st_size, status.st_mtime_ns) != (identity["size"], identity["modified"]):
             self._has_changed = True
             warn_of_change(self.origin)
 

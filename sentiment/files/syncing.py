@@ -17,8 +17,8 @@ def sync_folder(folder: Path) -> None:
     OSError
         It cannot be opened or synced.
     """
-    opened = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(opened)
+        os.fsync(descriptor)
     finally:
-        os.close(opened)
+        os.close(descriptor)

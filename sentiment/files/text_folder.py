@@ -1,4 +1,4 @@
-"""A folder of text files, each of which holds one text."""
+"""A folder of text files with one text each."""
 
 import hashlib
 import os
@@ -33,7 +33,7 @@ class TextFolder:
     folder : Path
         The folder; see `holds_texts`.
     encoding : str, optional
-        Of the texts; default: UTF-8.
+        Encoding of the texts; default: UTF-8.
 
     Attributes
     ----------
@@ -53,17 +53,17 @@ class TextFolder:
         self._encoding = encoding or "utf-8-sig"
         self._reason = f"bytes that are not {encoding or 'UTF-8'}"
         self._folder = folder
-        found = _look(folder)
-        self._files = [(path, size) for path, size, _ in found]
-        place = folder.resolve()
-        self._listing = _digest(found)
-        identity = {"input": str(place), "files": len(found), "listing": self._listing}
-        self.origin = Origin(str(folder), identity, place, ".csv")
+        listing = _list_files(folder)
+        self._files = [(path, size) for path, size, _ in listing]
+        resolved = folder.resolve()
+        self._listing = _digest(listing)
+        identity = {"input": str(resolved), "files": len(listing), "listing": self._listing}
+        self.origin = Origin(str(folder), identity, resolved, ".csv")
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the texts of the files from `start` on."""
         names, texts, rejects, size = list[str](), list[str](), list[Reject](), 0
-        for row, (path, own) in enumerate(self._files[start.row :], start.row + 1):
+        for row, (path, file_size) in enumerate(self._files[start.row :], start.row + 1):
             raw, name = _read(path), show_value(os.fsencode(path.name))
             try:
                 text = raw.decode(self._encoding)
@@ -75,7 +75,7 @@ class TextFolder:
                 texts.append(text)
             else:
                 rejects.append(Reject(row, 0, reason, f"{name}: {show_value(raw[:_SHOWN])}"))
-            size += own
+            size += file_size
             if len(texts) + len(rejects) == _FILES or size >= _BYTES or row == len(self._files):
                 self.share = row / len(self._files)
                 yield _make_batch(names, texts, rejects, text_column, Position(row, row))
@@ -85,19 +85,19 @@ class TextFolder:
 
     def _has_changed(self) -> bool:
         try:
-            return _digest(_look(self._folder)) != self._listing
-        except OSError:  # a file or the folder was removed just now
+            return _digest(_list_files(self._folder)) != self._listing
+        except OSError:  # a file or the folder has just been removed
             return True
 
 
-def _look(folder: Path) -> list[tuple[Path, int, int]]:
+def _list_files(folder: Path) -> list[tuple[Path, int, int]]:
     """Return the files, their sizes and their times of modification."""
-    found = [(path, path.stat()) for path in _list_texts(folder)]
-    return [(path, there.st_size, there.st_mtime_ns) for path, there in found]
+    files = [(path, path.stat()) for path in _list_texts(folder)]
+    return [(path, status.st_size, status.st_mtime_ns) for path, status in files]
 
 
-def _digest(found: list[tuple[Path, int, int]]) -> str:
-    listing = [(path.name, size, modified) for path, size, modified in found]
+def _digest(files: list[tuple[Path, int, int]]) -> str:
+    listing = [(path.name, size, modified) for path, size, modified in files]
     return hashlib.sha256(repr(listing).encode()).hexdigest()
 
 
@@ -123,30 +123,30 @@ def _make_batch(
 
 def _list_texts(folder: Path) -> list[Path]:
     """Return the ``.txt`` files of `folder` by name, without hidden ones."""
-    found = (one for one in folder.iterdir() if one.suffix.lower() == ENDING)
-    return sorted(one for one in found if one.is_file() and not one.name.startswith("."))
+    files = (path for path in folder.iterdir() if path.suffix.lower() == ENDING)
+    return sorted(path for path in files if path.is_file() and not path.name.startswith("."))
 
 
 def holds_texts(folder: Path, options: ReadOptions) -> bool:
     """Return whether the ``.txt`` files of `folder` are texts, rather than delimited tables.
 
-    Tables begin with the names of their columns: all with the same line, or each with one that
-    has a usual name for texts. Settings of tables say that they are such, and a single file is
-    taken for one.
+    Tables begin with the names of their columns: all with the same line, or each with a line that
+    has a usual name for texts. The files also count as tables if a setting of tables is given, or
+    if there is only one.
     """
     files = _list_texts(folder)
-    as_tables = (options.sep, options.quote, options.escape, options.header) != (None,) * 4
-    if len(files) < 2 or as_tables:
+    has_table_options = (options.sep, options.quote, options.escape, options.header) != (None,) * 4
+    if len(files) < 2 or has_table_options:
         return False
-    first = set[bytes]()
+    first_lines = set[bytes]()
     for path in files[:_COMPARED]:
         with path.open("rb") as file:
-            first.add(file.readline(_LINE).strip())
-    return len(first) > 1 and not all(map(_names_texts, first))
+            first_lines.add(file.readline(_LINE).strip())
+    return len(first_lines) > 1 and not all(map(_names_texts, first_lines))
 
 
 def _names_texts(line: bytes) -> bool:
-    """Return whether a line has a usual name for a column of texts among its fields."""
+    """Return whether one of the fields of a line is a usual name for a column of texts."""
     separator = max(_SEPARATORS, key=line.count)
     fields = line.decode("utf-8", "replace").lstrip("\ufeff").split(separator.decode())
     return bool(list_text_columns([field.strip().strip('"') for field in fields]))

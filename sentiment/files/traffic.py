@@ -1,4 +1,4 @@
-"""The log of a server: its predictions, and feedback with their true labels.
+"""Log of a server: its predictions, and feedback with their true labels.
 
 A log is a folder with two tables, ``predictions`` and ``feedback``; see `sentiment.files.hourly`.
 """
@@ -105,11 +105,11 @@ class Traffic:
             raise InputNotFoundError(folder, setting, "a log of serve (log.folder)")
         self.folder, self.route = folder, route
         frames = [batch.to_pandas() for batch in self._read(FEEDBACK)]
-        found = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
-        found = found[found["route"] == route].sort_values("time", kind="stable")
+        feedback = pd.concat([SCHEMAS[FEEDBACK].empty_table().to_pandas(), *frames])
+        feedback = feedback[feedback["route"] == route].sort_values("time", kind="stable")
         # A corrected label keeps the time of the first label.
-        times = found.drop_duplicates("id")[["id", "time"]]
-        latest = found.drop_duplicates("id", keep="last")[["id", "label"]]
+        times = feedback.drop_duplicates("id")[["id", "time"]]
+        latest = feedback.drop_duplicates("id", keep="last")[["id", "label"]]
         self.labels = times.merge(latest, on="id").rename(columns={"time": "labelled"})
 
     def read(self) -> Iterator[pa.Table]:
@@ -118,14 +118,16 @@ class Traffic:
         labels = pa.array(self.labels["label"], pa.string())
         times = pa.Array.from_pandas(self.labels["labelled"], type=_TIME)
         for batch in self._read(PREDICTIONS):
-            wanted = pc.and_(pc.equal(batch["route"], self.route), pc.is_valid(batch["prediction"]))
-            rows = pa.table(batch.filter(wanted))
+            is_selected = pc.and_(
+                pc.equal(batch["route"], self.route), pc.is_valid(batch["prediction"])
+            )
+            rows = pa.table(batch.filter(is_selected))
             if not rows.num_rows:
                 continue
             key = pc.if_else(pc.equal(rows["run_id"], ""), rows["model"], rows["run_id"])
-            places = pc.index_in(rows["id"].combine_chunks(), ids)
-            rows = rows.append_column("key", key).append_column("label", labels.take(places))
-            yield rows.append_column("labelled", times.take(places))
+            indices = pc.index_in(rows["id"].combine_chunks(), ids)
+            rows = rows.append_column("key", key).append_column("label", labels.take(indices))
+            yield rows.append_column("labelled", times.take(indices))
 
     def _read(self, table: str) -> Iterator[pa.RecordBatch]:
         return read_batches(self.folder / table, SCHEMAS[table], _FAULTS[table])
@@ -139,12 +141,12 @@ class Traffic:
         ]
         if not frames:
             return []
-        found = pd.concat(frames).groupby(names, as_index=False)
-        counted = found.agg(last=("time_max", "max"), rows=("time_count", "sum"))
+        grouped = pd.concat(frames).groupby(names, as_index=False)
+        counts = grouped.agg(last=("time_max", "max"), rows=("time_count", "sum"))
         models = []
-        for key, own in counted.groupby("key"):
-            last = own.loc[own["last"].idxmax()]
-            rules = own.groupby("rule")["rows"].sum()
+        for key, rules_of_model in counts.groupby("key"):
+            last = rules_of_model.loc[rules_of_model["last"].idxmax()]
+            rules = rules_of_model.groupby("rule")["rows"].sum()
             model = LoggedModel(
                 str(key), last["model"], last["run_id"], last["role"], json.loads(rules.idxmax())
             )
@@ -186,14 +188,14 @@ class TrafficRows:
 
     def read(self, text_column: str, limits: Limits, start: Position) -> Generator[Batch]:
         """Yield the rows from `start` on; if there are no texts, predictions stand in for them."""
-        at, column = 0, text_column if self.has_texts else "prediction"
+        row, column = 0, text_column if self.has_texts else "prediction"
         for rows in self._read():
-            chosen = rows.filter(pc.is_valid(rows["text"])) if self.has_texts else rows
-            at += chosen.num_rows
-            if at > start.row and chosen.num_rows:
-                time = pc.strftime(chosen["time"], "%Y-%m-%dT%H:%M:%SZ")
-                table = chosen.set_column(chosen.column_names.index("time"), "time", time)
-                yield make_batch(table.select(self.columns), column, limits, at)
+            selected = rows.filter(pc.is_valid(rows["text"])) if self.has_texts else rows
+            row += selected.num_rows
+            if row > start.row and selected.num_rows:
+                time = pc.strftime(selected["time"], "%Y-%m-%dT%H:%M:%SZ")
+                table = selected.set_column(selected.column_names.index("time"), "time", time)
+                yield make_batch(table.select(self.columns), column, limits, row)
 
     def _read(self) -> Iterator[pa.Table]:
         key, rule = self._model.key, json.dumps(self._model.rule)
@@ -206,13 +208,13 @@ def is_log(folder: Path) -> bool:
     return (folder / PREDICTIONS).is_dir()
 
 
-def is_rule(facts: Mapping[str, Any]) -> bool:
-    """Return whether `facts`, parsed from JSON, are a valid decision rule."""
-    shares = [facts.get(name, 0.0) for name in ("threshold", "least_confidence")]
-    lists = [facts.get(name, []) for name in ("factors", "f1_macro", "thresholds")]
+def is_rule(rule: Mapping[str, Any]) -> bool:
+    """Return whether `rule`, parsed from JSON, are a valid decision rule."""
+    shares = [rule.get(name, 0.0) for name in ("threshold", "least_confidence")]
+    lists = [rule.get(name, []) for name in ("factors", "f1_macro", "thresholds")]
     return all(isinstance(share, int | float) and 0 <= share <= 1 for share in shares) and all(
-        isinstance(one, list) and all(isinstance(n, int | float) and n >= 0 for n in one)
-        for one in lists
+        isinstance(values, list) and all(isinstance(n, int | float) and n >= 0 for n in values)
+        for values in lists
     )
 
 
@@ -227,7 +229,7 @@ def _find_empty(table: str, rows: pa.RecordBatch) -> str:
 
 
 def _find_fault(rows: pa.RecordBatch) -> str:
-    """Return why rows are not valid predictions of a server; empty if they are."""
+    """Return the reason why rows are not valid predictions of a server, or ""."""
     if empty := _find_empty(PREDICTIONS, rows):
         return empty
     for role in pc.unique(rows["role"]).to_pylist():
@@ -240,8 +242,10 @@ def _find_fault(rows: pa.RecordBatch) -> str:
             facts = None
         if not isinstance(facts, dict) or not is_rule(facts):
             return f"a 'rule' is {rule[:_SHOWN]!r}; expected JSON such as {{\"threshold\": 0.5}}"
-    given = rows["probability"].filter(pc.is_valid(rows["prediction"]))
-    is_share = pc.and_(pc.greater_equal(given, 0), pc.less_equal(given, 1)).fill_null(False)
+    probabilities = rows["probability"].filter(pc.is_valid(rows["prediction"]))
+    is_share = pc.and_(
+        pc.greater_equal(probabilities, 0), pc.less_equal(probabilities, 1)
+    ).fill_null(False)
     if not pc.all(is_share, min_count=0).as_py():
         return "a 'probability' is not a number from 0 to 1"
     return ""

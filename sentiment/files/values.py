@@ -1,4 +1,4 @@
-"""Values of Arrow columns as Python objects and as JSON, whatever the columns hold."""
+"""Conversion of any values of Arrow columns to Python objects and JSON."""
 
 import json
 from collections.abc import Callable
@@ -8,34 +8,34 @@ import pyarrow as pa
 
 from sentiment.files.batches import RejectedRows
 
-# Raised by Arrow for a value that Python cannot hold: a date after the year 9999, a time zone that
-# is not known, a string that is not UTF-8.
+# Errors of Arrow for values that Python cannot represent: a date after the year 9999, an unknown
+# time zone, a string that is not UTF-8.
 _BEYOND_PYTHON = (OverflowError, ValueError, KeyError)
 
 
 def list_values(column: pa.ChunkedArray | pa.Array) -> list[Any]:
-    """Return the values of a column; those that Python cannot hold as strings or bytes."""
+    """Return the values of a column; values that Python cannot represent, as strings or bytes."""
     try:
         values: list[Any] = column.to_pylist()
     except _BEYOND_PYTHON:
-        return [_read_value(column, place) for place in range(len(column))]
+        return [_read_value(column, row) for row in range(len(column))]
     return values
 
 
 def write_json(value: Any) -> str:
-    """Return `value` as JSON; what JSON has no type for becomes a string."""
+    """Return `value` as JSON; values of other types than those of JSON become strings."""
     return json.dumps(value, ensure_ascii=False, default=show_value)
 
 
 def show_value(value: object) -> str:
-    r"""Return `value` as a string; of bytes the text, with ``\xff`` for what is not UTF-8."""
+    r"""Return `value` as a string; bytes that are not UTF-8 become escapes such as ``\xff``."""
     return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
 
 
 def reject_invalid(table: pa.Table, rejected: RejectedRows) -> None:
     """Reject the rows of `table` with a value that its type does not allow.
 
-    Arrow does not look at the values that it reads, and others fail at them later.
+    Arrow does not check the values that it reads; they would cause errors later.
     """
     for name, column in zip(table.column_names, table.columns, strict=True):
         array = column.combine_chunks()
@@ -44,7 +44,7 @@ def reject_invalid(table: pa.Table, rejected: RejectedRows) -> None:
         if pa.types.is_dictionary(array.type):
             array = array.dictionary_decode()
         for row in range(len(array)):
-            # A copy, as a slice of a nested array is checked with all that it is a slice of.
+            # A copy, since the check of a slice of a nested array includes the whole array.
             if not _is_valid(array.take(pa.array([row]))):
                 rejected.add(row, f"bytes that are not UTF-8, or no such value: column {name!r}")
 
@@ -57,25 +57,27 @@ def _is_valid(array: pa.Array) -> bool:
     return True
 
 
-def _read_value(column: pa.ChunkedArray | pa.Array, place: int) -> Any:
-    one = column.slice(place, 1)
+def _read_value(column: pa.ChunkedArray | pa.Array, row: int) -> Any:
+    value = column.slice(row, 1)
     try:
-        return one.to_pylist()[0]
+        return value.to_pylist()[0]
     except _BEYOND_PYTHON:
-        kind = one.type
+        data_type = value.type
     try:
-        if pa.types.is_dictionary(kind):
-            kind = kind.value_type
-            one = one.cast(kind)
-        # The first cast takes a time zone away without looking it up.
-        plain = one.cast(_map_leaves(kind, _use_utc)).cast(_map_leaves(kind, _use_text))
+        if pa.types.is_dictionary(data_type):
+            data_type = data_type.value_type
+            value = value.cast(data_type)
+        # The first cast removes a time zone without looking it up.
+        converted = value.cast(_map_leaves(data_type, _use_utc)).cast(
+            _map_leaves(data_type, _use_text)
+        )
     except pa.ArrowException:
-        return f"<a value of type {kind}>"
-    return plain.to_pylist()[0]
+        return f"<a value of type {data_type}>"
+    return converted.to_pylist()[0]
 
 
 def _map_leaves(kind: pa.DataType, change: Callable[[pa.DataType], pa.DataType]) -> pa.DataType:
-    """Return a type like `kind`, with every type inside that is not nested changed."""
+    """Return `kind` with `change` applied to every inner type that is not nested."""
     if pa.types.is_struct(kind):
         return pa.struct([field.with_type(_map_leaves(field.type, change)) for field in kind])
     if pa.types.is_map(kind):

@@ -57,7 +57,7 @@ def compile_kernels() -> None:
 
 def _compile_tables() -> None:
     for dialect in (Dialect(escape="\\"), Dialect()):
-        split = Split(b'text\n"a ""good"" film"\n', dialect, 1, final=True, wanted=[0])
+        split = Split(b'text\n"a ""good"" film"\n', dialect, 1, final=True, needed=[0])
         split.gather(0)
     out, ends = np.empty(len(split.data), np.uint8), np.zeros(split.count + 1, np.int64)
     kernels.join_rows(split.data, split.bounds, np.empty(0, np.uint8), ends, out)

@@ -21,7 +21,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     path, fresh, victim = (tmp_path / name for name in ("facts.json", "fresh", "victim"))
     victim.write_bytes(b"precious")
     fresh.symlink_to(victim)
-    replace_file(path, b"new", fresh=fresh)
+    replace_file(path, b"new", temporary=fresh)
     assert (path.read_bytes(), victim.read_bytes()) == (b"new", b"precious")
     assert not path.is_symlink()
 
