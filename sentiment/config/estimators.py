@@ -171,53 +171,59 @@ def _check_grid(node: DictConfig, grid: Any, path: str) -> Iterator[str]:
         if not isinstance(candidates, list) or not candidates:
             yield f"{path}.{name} is {show(candidates)}; expected a list of values."
             continue
-        owner, (parameter, *rest) = _find_owner(node, ["estimator", *str(name).split("__")])
+        owner, (parameter, *remaining_names) = _find_owner(
+            node, ["estimator", *str(name).split("__")]
+        )
         target = str(owner["_target_"])
-        # What a function makes, such as `make_pipeline`, has names that only scikit-learn knows.
+        # Only scikit-learn knows the names in the result of a function such as `make_pipeline`.
         if owner is node or not is_allowed(target) or not isinstance(locate(target), type):
             continue
-        listed, known = list_parameters(target), list_constraints(target)
-        parameters = None if listed is None else [*_list_parts(owner), *listed]
+        own_parameters, constraints = list_parameters(target), list_constraints(target)
+        parameters = None if own_parameters is None else [*_list_parts(owner), *own_parameters]
         if parameters is not None and parameter not in parameters:
             yield (
                 f"{path}.{name}: {target.rpartition('.')[2]} has no parameter {parameter!r}."
                 f"{suggest(parameter, parameters)} Known: {', '.join(parameters) or 'none'}."
             )
             continue
-        if rest or parameter not in known:
-            continue  # scikit-learn has the last word on estimators that no config names
+        if remaining_names or parameter not in constraints:
+            continue  # scikit-learn checks estimators that no config names
         for value in candidates:
-            expected = find_expected(known[parameter], prepare_value(known[parameter], value))
+            expected = find_expected(
+                constraints[parameter], prepare_value(constraints[parameter], value)
+            )
             if expected:
                 yield f"{path}.{name} has {show(value)}; expected {expected}."
 
 
 def _find_owner(node: DictConfig, names: list[str]) -> tuple[DictConfig, list[str]]:
-    """Follow `names` through the objects inside of `node`, as far as these are described.
+    """Follow `names` through the objects inside `node` that are described in the config.
 
     Returns
     -------
     DictConfig
         Description of the last object.
     list of str
-        The rest of the names, at least one.
+        The remaining names, at least one.
     """
-    for place, name in enumerate(names[:-1]):
-        inner = node[name] if name in node else _list_parts(node).get(name)
-        if not isinstance(inner, DictConfig) or "_target_" not in inner:
-            return node, names[place:]
-        node = inner
+    for index, name in enumerate(names[:-1]):
+        child = node[name] if name in node else _list_parts(node).get(name)
+        if not isinstance(child, DictConfig) or "_target_" not in child:
+            return node, names[index:]
+        node = child
     return node, names[-1:]
 
 
 def _list_parts(node: DictConfig) -> dict[str, Any]:
     """Return the parts of an object by name, such as the steps of a pipeline."""
     parts: dict[str, Any] = {}
-    for held in (node[key] for key in _HOLDERS if key in node):
-        if isinstance(held, DictConfig):
-            parts |= {str(name): held[name] for name in held if name in held}
-        elif isinstance(held, ListConfig):
-            parts |= {str(one[0]): one[1] for one in held if isinstance(one, ListConfig) and one}
+    for holder in (node[key] for key in _HOLDERS if key in node):
+        if isinstance(holder, DictConfig):
+            parts |= {str(name): holder[name] for name in holder if name in holder}
+        elif isinstance(holder, ListConfig):
+            parts |= {
+                str(pair[0]): pair[1] for pair in holder if isinstance(pair, ListConfig) and pair
+            }
     return parts
 
 
@@ -254,8 +260,8 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     """
     from sklearn.utils._param_validation import Interval, make_constraint
 
-    checks = [make_constraint(one) for one in constraints]
-    keywords = {one for one in constraints if isinstance(one, str)}
+    checks = [make_constraint(check) for check in constraints]
+    keywords = {check for check in constraints if isinstance(check, str)}
     match value:
         case {"_target_": str()}:  # a function, by its name
             fits = True
@@ -268,17 +274,17 @@ def find_expected(constraints: list[Any], value: Any) -> str:
             fits = False
         case float() if math.isinf(value):
             fits = any(
-                isinstance(one, Interval) and one.closed in ("right", "both") and value in one
-                for one in checks
+                isinstance(check, Interval) and check.closed in ("right", "both") and value in check
+                for check in checks
             )
         case _:
-            fits = any(one.is_satisfied_by(value) for one in checks)
+            fits = any(check.is_satisfied_by(value) for check in checks)
     if fits:
         return ""
-    visible_checks = [one for one in checks if not one.hidden]
+    visible_checks = [check for check in checks if not check.hidden]
     # The texts of constraints list options in an order that varies between processes.
-    names = sorted(str(name) for one in visible_checks for name in getattr(one, "options", ()))
-    descriptions = [str(one) for one in visible_checks if not hasattr(one, "options")]
+    names = sorted(str(name) for check in visible_checks for name in getattr(check, "options", ()))
+    descriptions = [str(check) for check in visible_checks if not hasattr(check, "options")]
     descriptions += [f"one of {', '.join(names)}"] if len(names) > 1 else names
     text = " or ".join(descriptions).replace("a callable", "the dotted name of a function")
     return text.replace("None", "null")

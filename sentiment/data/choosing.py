@@ -83,7 +83,7 @@ def _handle_rare_classes(
     class_sizes = count_classes(frame["label"], separator)
     if dataset.rare == "error":
         raise TooFewRowsError(
-            rare, len(class_sizes), min_rows, "data.min_per_class", least=min_rows
+            rare, len(class_sizes), min_rows, "data.min_per_class", min_per_class=min_rows
         )
     report.rare = {label: class_sizes[label] for label in rare}
     if dataset.rare == "merge":

@@ -127,7 +127,10 @@ def list_defaults(target: str) -> dict[str, Any]:
 def _list_types() -> dict[tuple[str, str], set[Any]]:
     """Return the types of all settings by group ("" for none) and name."""
     types: dict[tuple[str, str], set[Any]] = {}
-    schemas = [*(("", one) for one in COMMANDS.values()), *((s.group, s) for s in TARGETS.values())]
+    schemas = [
+        *(("", schema) for schema in COMMANDS.values()),
+        *((s.group, s) for s in TARGETS.values()),
+    ]
     while schemas:
         group, settings_class = schemas.pop(0)
         for name, hint in list_hints(settings_class).items():
