@@ -1,9 +1,9 @@
 """Measure the figures of docs/benchmarks.md: python benchmarks/bench.py [name ...] [--rounds N].
 
-Names are single benchmarks or groups of them; without one, all are measured. Figures are medians
-of five rounds after one that is not counted. What is compared is timed in turn in one process:
-ours, theirs, ours, theirs. Figures are printed, put in outputs/bench.json beside those that were
-measured before, and, once every comparison is there, drawn to docs/bench.png.
+Names are single benchmarks or groups; the default is all. Figures are medians of five rounds after
+a warm-up round. Comparisons alternate in one process: ours, theirs, ours, theirs. Figures are
+printed and added to those in outputs/bench.json. If the figures of all comparisons exist, they are
+drawn to docs/bench.png.
 """
 
 import argparse
@@ -110,7 +110,7 @@ console = Console(width=max(120, Console().width))
 
 
 def read_arguments() -> argparse.Namespace:
-    """Return the command line, with groups replaced by the benchmarks in them."""
+    """Return the command line, with groups replaced by their benchmarks."""
     listing = "; ".join(f"{group}: {', '.join(GROUPS[group])}" for group in GROUPS)
     summary = "Measure the figures of docs/benchmarks.md."
     parser = argparse.ArgumentParser(description=summary, epilog=listing)
@@ -132,11 +132,11 @@ def read_arguments() -> argparse.Namespace:
         arguments.slow_rounds = arguments.rounds
     if min(arguments.rounds, arguments.slow_rounds) < 1:
         parser.error("there must be a round that counts")
-    strangers = [name for name in arguments.names if name not in BENCHMARKS | GROUPS]
-    if strangers:
-        parser.error(f"no benchmark {strangers[0]!r}; there are {listing}")
-    wanted = [GROUPS.get(name, {name: None}) for name in arguments.names] or [BENCHMARKS]
-    arguments.names = list(dict.fromkeys(name for names in wanted for name in names))
+    unknown = [name for name in arguments.names if name not in BENCHMARKS | GROUPS]
+    if unknown:
+        parser.error(f"no benchmark {unknown[0]!r}; there are {listing}")
+    selected = [GROUPS.get(name, {name: None}) for name in arguments.names] or [BENCHMARKS]
+    arguments.names = list(dict.fromkeys(name for names in selected for name in names))
     return arguments
 
 
@@ -150,7 +150,7 @@ def read_figures(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def write_figures(path: Path, figures: dict[str, dict[str, Any]]) -> None:
-    """Write all figures with the number of cores that they hold for."""
+    """Write all figures with the number of cores of this machine."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"cores": os.cpu_count(), "figures": figures}, indent=2) + "\n")
 
@@ -179,7 +179,7 @@ def format_goals(figure: Figure) -> str:
 
 
 def format_details(figure: Figure) -> str:
-    """Return seconds of everything that was timed, and what else was seen."""
+    """Return the seconds of all timed functions, and further values."""
     lines = [
         f"{name}: {value:,.0f}" if value >= 1000 else f"{name}: {value:.4g}"
         for name, value in figure.more.items()
@@ -193,17 +193,19 @@ def format_details(figure: Figure) -> str:
 
 
 def main() -> None:
-    """Run the benchmarks that were named, or all."""
+    """Run the named benchmarks, or all."""
     arguments = read_arguments()
     table = Table("figure", "what", "measured", "min-max", "goals", "details", show_lines=True)
-    kept, measured = read_figures(arguments.json), set()
+    all_figures, measured = read_figures(arguments.json), set()
     for name in arguments.names:
         console.print(f"{datetime.now().astimezone():%H:%M:%S} {name}", style="dim")
         with tempfile.TemporaryDirectory() as folder:
             plan = Plan(arguments.rounds, arguments.slow_rounds, Path(folder))
             figures = BENCHMARKS[name](plan)
         for key, figure in figures.items():
-            kept[key] = asdict(figure) | {"at": datetime.now(UTC).isoformat(timespec="seconds")}
+            all_figures[key] = asdict(figure) | {
+                "at": datetime.now(UTC).isoformat(timespec="seconds")
+            }
             measured.add(key)
             table.add_row(
                 key,
@@ -213,14 +215,14 @@ def main() -> None:
                 format_goals(figure),
                 format_details(figure),
             )
-        write_figures(arguments.json, kept)
+        write_figures(arguments.json, all_figures)
     if table.rows:
         console.print(table)
-    missing = [name for name in BARS if name not in kept]
+    missing = [name for name in BARS if name not in all_figures]
     if missing:
         console.print(f"no picture: {', '.join(missing)} not measured yet")
     elif measured & set(BARS):
-        draw_ratios(kept, arguments.picture)
+        draw_ratios(all_figures, arguments.picture)
         console.print(f"drawn: {arguments.picture}")
 
 

@@ -30,7 +30,7 @@ from sentiment.modeling.pipeline import fit, make_pipeline
 ROOT = Path(__file__).resolve().parents[1]
 FOLDS, ROWS = 5, 8_000
 STRENGTHS = (15, 20, 30)
-# What all installations of this project have.
+# Packages in all installations of this project.
 PACKAGES = (
     *("evidently", "joblib", "matplotlib", "mlflow", "numba", "numpy", "optuna", "pandas", "rich"),
     *("scipy", "sklearn", "sqlalchemy"),
@@ -45,25 +45,27 @@ MANY, MANY_ROWS = 2_000, 100_000
 
 @cache
 def read_sources() -> pd.DataFrame:
-    """Return embedded reviews of four classes: where they are from, and their sentiment."""
+    """Return embedded reviews of four classes, by source and sentiment."""
     names = ("imdb", "rotten_tomatoes")
-    parts = [EmbeddedReviews(name=name, source=name).read().assign(source=name) for name in names]
-    frame = pd.concat(parts).drop_duplicates("text").sample(ROWS, random_state=SEED)
+    frames = [EmbeddedReviews(name=name, source=name).read().assign(source=name) for name in names]
+    frame = pd.concat(frames).drop_duplicates("text").sample(ROWS, random_state=SEED)
     return frame.assign(label=frame["source"] + " " + frame["label"]).reset_index(drop=True)
 
 
 @cache
 def read_docstrings() -> pd.DataFrame:
-    """Return docstrings of installed packages, whose names are their labels."""
+    """Return docstrings of installed packages, labelled with the names of the packages."""
     site, rows = Path(sklearn.__file__).parents[1], []
     for package in PACKAGES:
-        found: set[str] = set()
+        docstrings: set[str] = set()
         for path in sorted((site / package).rglob("*.py")):
             tree = ast.parse(path.read_bytes())
             kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
             texts = (ast.get_docstring(n) for n in ast.walk(tree) if isinstance(n, kinds))
-            found |= {one[:600] for one in texts if one and len(one) >= 40}
-        rows += [(one, package) for one in sorted(found)]
+            docstrings |= {
+                docstring[:600] for docstring in texts if docstring and len(docstring) >= 40
+            }
+        rows += [(docstring, package) for docstring in sorted(docstrings)]
     frame = pd.DataFrame(rows, columns=["text", "label"]).drop_duplicates("text")
     return frame.sample(min(ROWS, len(frame)), random_state=SEED).reset_index(drop=True)
 
@@ -72,8 +74,8 @@ def bench_recipes(plan: Plan) -> dict[str, Figure]:
     """Measure how much more accurate the experiments are than the default, over five folds."""
     figures = {}
     for data, frame in (("sources", read_sources()), ("docstrings", read_docstrings())):
-        words = {name: f"experiment={name}" for name in ("fast", "best")}
-        figures |= _compare(data, frame, words)
+        overrides = {name: f"experiment={name}" for name in ("fast", "best")}
+        figures |= _compare(data, frame, overrides)
     return figures
 
 
@@ -83,24 +85,24 @@ def bench_strengths(plan: Plan) -> dict[str, Figure]:
     for data, frame in (
         ("sources", read_sources()), ("kinds", read_kinds()), ("docstrings", read_docstrings())
     ):  # fmt: skip
-        words = {str(strength): f"model.C={strength}" for strength in STRENGTHS}
-        figures |= _compare(data, frame, words, "model.C=10")
+        overrides = {str(strength): f"model.C={strength}" for strength in STRENGTHS}
+        figures |= _compare(data, frame, overrides, "model.C=10")
     return figures
 
 
 def _compare(
-    data: str, frame: pd.DataFrame, words: dict[str, str], plain: str = ""
+    data: str, frame: pd.DataFrame, overrides: dict[str, str], baseline: str = ""
 ) -> dict[str, Figure]:
-    """Measure the accuracy with each setting minus that with `plain`, by default the default's."""
-    hits = _find_hits(_make(plain) if plain else _make(), frame)
+    """Measure the accuracy with each setting minus that with `baseline`, or with the default."""
+    hits = _find_hits(_make(baseline) if baseline else _make(), frame)
     return {
         f"classes_{data}_{name}": _subtract(
-            f"accuracy of {word} on {data}, {frame['label'].nunique()} classes, minus that of "
-            f"{plain or 'the default'}",
-            _find_hits(_make(word), frame),
+            f"accuracy of {override} on {data}, {frame['label'].nunique()} classes, minus that of "
+            f"{baseline or 'the default'}",
+            _find_hits(_make(override), frame),
             hits,
         )
-        for name, word in words.items()
+        for name, override in overrides.items()
     }
 
 
@@ -113,15 +115,17 @@ def bench_factors(plan: Plan) -> dict[str, Figure]:
         ("docstrings", read_docstrings()), ("kinds", kinds), ("sources", read_sources())
     ):  # fmt: skip
         classes, codes = np.unique(frame["label"], return_inverse=True)
-        train, known, held_out = np.split(
+        train, chosen_rows, held_out = np.split(
             np.arange(len(frame)), [len(frame) // 2, len(frame) * 3 // 5]
         )
         model = fit(make_pipeline(make(cfg, "features"), make(cfg, "model")), frame.iloc[train])
-        chosen_on, p = (model.predict_proba(frame.iloc[rows]) for rows in (known, held_out))
-        factors = find_factors(chosen_on, codes[known])
-        plain, weighted = (measure_macro_f1(one, codes[held_out]) for one in (p, p * factors))
-        without, expected = estimate_gain(chosen_on, codes[known])
-        gain = 100 * (weighted - plain)
+        chosen_on = model.predict_proba(frame.iloc[chosen_rows])
+        factors = find_factors(chosen_on, codes[chosen_rows])
+        probabilities = model.predict_proba(frame.iloc[held_out])
+        default = measure_macro_f1(probabilities, codes[held_out])
+        weighted = measure_macro_f1(probabilities * factors, codes[held_out])
+        without, expected = estimate_gain(chosen_on, codes[chosen_rows])
+        gain = 100 * (weighted - default)
         figures[f"classes_factors_{data}"] = Figure(
             what=f"macro-F1 of deploy.threshold=max_f1 on {data}, {len(classes)} classes, minus "
             "that of the most probable class",
@@ -130,31 +134,33 @@ def bench_factors(plan: Plan) -> dict[str, Figure]:
             low=gain,
             high=gain,
             more={
-                "f1_macro_default": 100 * plain,
+                "f1_macro_default": 100 * default,
                 "gain_estimated": 100 * (expected - without),
-                "accuracy_default": 100 * float(np.mean(p.argmax(axis=1) == codes[held_out])),
-                "accuracy": 100 * float(np.mean((p * factors).argmax(axis=1) == codes[held_out])),
+                "accuracy_default": 100
+                * float(np.mean(probabilities.argmax(axis=1) == codes[held_out])),
+                "accuracy": 100
+                * float(np.mean((probabilities * factors).argmax(axis=1) == codes[held_out])),
             },
         )
     return figures
 
 
-def _make(*words: str) -> Pipeline:
-    cfg = compose("train", list(words))
+def _make(*overrides: str) -> Pipeline:
+    cfg = compose("train", list(overrides))
     return make_pipeline(make(cfg, "features"), make(cfg, "model"))
 
 
-def _make_theirs(machine: Any) -> Pipeline:
-    """Return the features of the default, as scikit-learn has them, before `machine`."""
-    words = text.TfidfVectorizer(
+def _make_theirs(classifier: Any) -> Pipeline:
+    """Return scikit-learn's version of the default features, followed by `classifier`."""
+    vectorizer = text.TfidfVectorizer(
         ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
     )
-    # Set as it is: `make_pipeline` may put a faster one in its place.
-    return make_pipeline(words, machine).set_params(model=machine)
+    # Set explicitly, since `make_pipeline` may replace it with a faster one.
+    return make_pipeline(vectorizer, classifier).set_params(model=classifier)
 
 
 def _find_hits(pipeline: Pipeline, frame: pd.DataFrame) -> np.ndarray:
-    """Return 1 for each row whose class is found by a fit on other folds, and 0 for the rest."""
+    """Return 1 for each row that a fit on the other folds predicts correctly, else 0."""
     hits = np.empty(len(frame))
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)
     for train, held_out in splitter.split(frame, frame["label"]):
@@ -178,7 +184,7 @@ def _subtract(what: str, hits: np.ndarray, others: np.ndarray) -> Figure:
 
 
 def read_kinds() -> pd.DataFrame:
-    """Return 17,500 reviews of eight classes: their sentiment, and the kind they speak most of."""
+    """Return 17,500 reviews of eight classes: their sentiment, and the genre they mention most."""
     frame = read_reviews().drop_duplicates("text").sample(17_500, random_state=SEED)
     texts = frame["text"].str.lower()
     counts = np.array([sum(texts.str.count(w) for w in words.split()) for words in KINDS.values()])
@@ -206,27 +212,30 @@ def _make_their_regression() -> Any:
 
 def compare_eight_svm(plan: Plan) -> dict[str, Figure]:
     """Compare a fit of model=svm on the same reviews with scikit-learn's."""
-    machine = CalibratedClassifierCV(LinearSVC(C=0.3, random_state=SEED), cv=3, ensemble=False)
-    return {"classes_8_svm": _compare_fits(plan, "svm", machine)}
+    classifier = CalibratedClassifierCV(LinearSVC(C=0.3, random_state=SEED), cv=3, ensemble=False)
+    return {"classes_8_svm": _compare_fits(plan, "svm", classifier)}
 
 
-def _compare_fits(plan: Plan, model: str, machine: Any, **goals: float) -> Figure:
+def _compare_fits(plan: Plan, model: str, classifier: Any, **goals: float) -> Figure:
     frame = read_kinds()
     train, held_out = frame[:14_000], frame[14_000:]
-    ours, theirs = _make(f"model={model}", "memory=null"), _make_theirs(machine)
+    ours, theirs = _make(f"model={model}", "memory=null"), _make_theirs(classifier)
     fitted: dict[str, Any] = {}
 
-    def work(name: str, pipeline: Any) -> None:
+    def fit_copy(name: str, pipeline: Any) -> None:
         fitted[name] = fit(clone(pipeline), train)
 
-    works = {OURS: lambda: work("ours", ours), "scikit-learn": lambda: work("theirs", theirs)}
+    fits = {
+        OURS: lambda: fit_copy("ours", ours),
+        "scikit-learn": lambda: fit_copy("theirs", theirs),
+    }
     figure = compare(
-        f"training model={model}, 14,000 reviews of 8 classes", works, plan.slow_rounds, **goals
+        f"training model={model}, 14,000 reviews of 8 classes", fits, plan.slow_rounds, **goals
     )
     figure.more.update(
         {
-            f"accuracy_{name}": 100 * float(evaluate(one, held_out).right.mean())
-            for name, one in fitted.items()
+            f"accuracy_{name}": 100 * float(evaluate(fitted[name], held_out).right.mean())
+            for name in fitted
         }
     )
     return figure
@@ -261,9 +270,9 @@ def bench_two_thousand(plan: Plan) -> dict[str, Figure]:
         "predict": [f"input={path}", f"output={plan.folder / 'predictions.csv'}"],
     }
     figures = {}
-    for name, words in jobs.items():
+    for name, overrides in jobs.items():
         start = time.perf_counter()
-        command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *words, outputs]
+        command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *overrides, outputs]
         child = os.posix_spawn(sys.executable, command, os.environ)
         _, status, usage = os.wait4(child, 0)
         if status:

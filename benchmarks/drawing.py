@@ -1,4 +1,4 @@
-"""The picture docs/bench.png: how many times as fast, on a logarithmic axis."""
+"""The picture docs/bench.png: speed-ups on a logarithmic axis."""
 
 import statistics
 from pathlib import Path
@@ -39,8 +39,8 @@ def draw_ratios(figures: dict[str, dict[str, Any]], path: Path) -> None:
     axes = drawing.subplots()
     rows = [figures[name] for name in BARS]
     peers = [next(name for name in row["seconds"] if name != OURS) for row in rows]
-    ends = [bound for row in rows for bound in (row["low"], row["high"], row["target"] or 1)]
-    left, right = min(0.8, 0.8 * min(ends)), 3.2 * max(ends)
+    bounds = [bound for row in rows for bound in (row["low"], row["high"], row["target"] or 1)]
+    x_min, x_max = min(0.8, 0.8 * min(bounds)), 3.2 * max(bounds)
     for y, (row, peer) in enumerate(zip(rows, peers, strict=True)):
         value = row["value"]
         axes.barh(y, value - 1, left=1, height=0.62, color=_COLORS[peer])
@@ -48,7 +48,7 @@ def draw_ratios(figures: dict[str, dict[str, Any]], path: Path) -> None:
         ours = statistics.median(row["seconds"][OURS])
         theirs = statistics.median(row["seconds"][peer])
         note = f"{value:.2g}×" if value < 10 else f"{value:.0f}×"
-        # To the right of bar, spread and target mark, where nothing is in the way.
+        # To the right of bar, spread and target mark, where there is space.
         end = max(row["high"], value, 1, row["target"] or 1)
         axes.annotate(
             note, (end, y), (7, 0), textcoords="offset points", va="center", weight="bold"
@@ -63,10 +63,10 @@ def draw_ratios(figures: dict[str, dict[str, Any]], path: Path) -> None:
     keys += axes.plot([], [], color="black", marker="|", markersize=11, linestyle="")
     names = [*(f"against {peer}" for peer in dict.fromkeys(peers)), "target"]
     axes.axvline(1, color="black", linewidth=0.8)
-    axes.set(xscale="log", xlim=(left, right), ylim=(len(rows) - 0.4, -0.6))
+    axes.set(xscale="log", xlim=(x_min, x_max), ylim=(len(rows) - 0.4, -0.6))
     axes.set_yticks(range(len(rows)), list(BARS.values()))
     axes.tick_params(axis="y", length=0)
-    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if left <= tick <= right]))
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if x_min <= tick <= x_max]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda tick, _: f"{tick:g}×")
     axes.grid(axis="x", color="#dddddd", linewidth=0.7)

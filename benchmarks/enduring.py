@@ -1,4 +1,4 @@
-"""serve.py under load while aliases move, workers are killed and the registry is away."""
+"""serve.py under load while aliases move, workers are killed and the registry is unavailable."""
 
 import asyncio
 import json
@@ -22,26 +22,26 @@ _REQUESTS, _CONNECTIONS, _REVIEWS = 500_000, 16, 1000
 _EVENTS = {"swap": 20, "kill": 5, "outage": 10}
 _OUTAGE = 3.0
 _NAME, _ALIAS = "sentiment", "champion"
-# A worker that is killed takes its open requests with it; clients and proxies send those again.
+# A killed worker drops its open requests; clients and proxies send those again.
 _TRIES = 2
 
 
 class Clients:
-    """Clients that ask again and again, and compare what they get with what is right.
+    """Clients that send requests and compare the responses with the expected predictions.
 
     Parameters
     ----------
     address : str
-        Of the server.
-    right : dict
-        By model and text, prediction and probability.
+        Address of the server.
+    expected : dict
+        Prediction and probability, by model and text.
     """
 
-    def __init__(self, address: str, right: dict[str, dict[str, tuple[str, float]]]) -> None:
+    def __init__(self, address: str, expected: dict[str, dict[str, tuple[str, float]]]) -> None:
         self._host, _, port = address.removeprefix("http://").partition(":")
         self._port = int(port)
-        self._right = right
-        texts = list(next(iter(right.values())))
+        self._expected = expected
+        texts = list(next(iter(expected.values())))
         self._requests = [(text, _write_request(text)) for text in texts]
         self.begun = 0
         self.counts: Counter[str] = Counter()
@@ -49,7 +49,7 @@ class Clients:
         self.slowest = 0.0
 
     async def run(self) -> None:
-        """Ask until all requests are sent."""
+        """Send requests until all are sent."""
         connection: Any = None
         while self.begun < _REQUESTS:
             text, request = self._requests[self.begun % len(self._requests)]
@@ -70,36 +70,36 @@ class Clients:
     def _judge(self, text: str, status: int, body: bytes) -> str:
         if status != 200:
             return "failed"
-        found = json.loads(body)
-        self.models.add(found["model"])
-        wanted = self._right[found["model"]][text]
-        return "right" if (found["prediction"], found["probability"]) == wanted else "wrong"
+        response = json.loads(body)
+        self.models.add(response["model"])
+        expected = self._expected[response["model"]][text]
+        return "right" if (response["prediction"], response["probability"]) == expected else "wrong"
 
 
 def bench_endurance(plan: Plan) -> dict[str, Figure]:
-    """Count requests that fail or are answered wrongly while much happens to the server."""
-    where = f"outputs={plan.folder}"
+    """Count failed and wrong responses while the server is disturbed."""
+    outputs = f"outputs={plan.folder}"
     for strength in (1, 10):
-        run_script("scripts/train.py", where, f"model.C={strength}")
+        run_script("scripts/train.py", outputs, f"model.C={strength}")
     store = f"sqlite:///{plan.folder}/mlflow.db"
     registry = MlflowClient(store)
     registry.create_registered_model(_NAME)
     texts = read_different_reviews()["text"].head(_REVIEWS).tolist()
-    right, versions = {}, []
-    for run in sentiment.runs(where)["run_id"]:
-        model = sentiment.load(run, where)
+    expected, versions = {}, []
+    for run in sentiment.runs(outputs)["run_id"]:
+        model = sentiment.load(run, outputs)
         version = registry.create_model_version(_NAME, model.source.uri, run_id=run).version
         pairs = zip(model.predict(texts), model.predict_proba(texts).max(axis=1), strict=True)
-        right[model.source.uri] = dict(zip(texts, pairs, strict=True))
+        expected[model.source.uri] = dict(zip(texts, pairs, strict=True))
         versions.append(version)
     registry.set_registered_model_alias(_NAME, _ALIAS, versions[0])
-    words = ["-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1", "--port"]
-    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with start_server(words, "", "/health", quiet) as (uri, mlflow, _):
-        words = ["scripts/serve.py", where, f"model=models:/{_NAME}@{_ALIAS}",
+    arguments = ["-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1", "--port"]
+    environment = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with start_server(arguments, "", "/health", environment) as (uri, mlflow, _):
+        arguments = ["scripts/serve.py", outputs, f"model=models:/{_NAME}@{_ALIAS}",
                  f"tracking.uri={uri}", "server.workers=2", "server.refresh=1"]  # fmt: skip
-        with start_server(words, "server.port=", "/health/ready") as (address, server, _):
-            clients = Clients(address, right)
+        with start_server(arguments, "server.port=", "/health/ready") as (address, server, _):
+            clients = Clients(address, expected)
             trouble = Trouble(registry, versions, mlflow, server)
             seconds = asyncio.run(_endure(clients, trouble))
     faults = float(clients.counts["failed"] + clients.counts["wrong"])
@@ -119,16 +119,16 @@ def bench_endurance(plan: Plan) -> dict[str, Figure]:
 
 
 class Trouble:
-    """Swaps, kills and outages, in an order that is the same each time.
+    """Swaps, kills and outages in a fixed random order.
 
     Parameters
     ----------
     registry : MlflowClient
         Moves the alias.
     versions : list of str
-        It points to in turn.
+        Versions to which the alias points in turn.
     mlflow, server : int
-        Processes of the tracking server and of ``serve.py``.
+        Process ids of the tracking server and of ``serve.py``.
     """
 
     def __init__(self, registry: MlflowClient, versions: list[str], mlflow: int, server: int):
@@ -139,13 +139,13 @@ class Trouble:
         self._chance.shuffle(self.events)
 
     def make(self, event: str) -> None:
-        """Let one thing happen."""
+        """Cause one event."""
         if event == "swap":
             self._versions.append(self._versions.pop(0))
             self._registry.set_registered_model_alias(_NAME, _ALIAS, self._versions[0])
         elif event == "kill":
-            workers = [one for one in psutil.Process(self._server).children()
-                       if len(one.net_connections("tcp"))]  # fmt: skip
+            workers = [worker for worker in psutil.Process(self._server).children()
+                       if len(worker.net_connections("tcp"))]  # fmt: skip
             self._chance.choice(workers).kill()
         else:
             os.killpg(self._mlflow, signal.SIGSTOP)

@@ -9,7 +9,7 @@ from timing import Figure, Plan
 from sentiment.commands.search.results import read_results
 
 CLASSES, TRIALS, ROWS = (2, 4, 8, 50), 50, 600
-# `all` draws from several of the others, `grid` does not draw, and the rest need more than texts.
+# `all` samples from several of the others, `grid` does not sample, the rest need more than texts.
 _OTHERS = {"all", "grid", "ordinal", "self_training"}
 # A tree for each class and step: 600 steps of fifty classes would take hours.
 _FEWER = {("gradient_boosting", 50): ["model.n_estimators=50"]}
@@ -22,7 +22,7 @@ def list_spaces() -> list[str]:
 
 
 def count_failed(folder: Path, space: str, classes: int, trials: int = TRIALS) -> tuple[int, int]:
-    """Search on short texts of so many classes; return how many trials failed, and of how many."""
+    """Search on short texts with `classes` classes; return the numbers of failed and all trials."""
     path = write_topics(folder / f"{classes}.csv", classes, ROWS)
     outputs = folder / f"{space}_{classes}"
     run_script(
@@ -35,11 +35,13 @@ def count_failed(folder: Path, space: str, classes: int, trials: int = TRIALS) -
 
 
 def bench_failing(plan: Plan) -> dict[str, Figure]:
-    """Count the trials that fail, of each space and number of classes."""
+    """Count the failed trials of each space and number of classes."""
     figures = {}
     for space in list_spaces():
-        found = {n: count_failed(plan.folder, space, n) for n in CLASSES}
-        failed, trials = (sum(counts) for counts in zip(*found.values(), strict=True))
+        counts_by_size = {n: count_failed(plan.folder, space, n) for n in CLASSES}
+        failed, trials = (
+            sum(size_counts) for size_counts in zip(*counts_by_size.values(), strict=True)
+        )
         figures[f"failing_{space}"] = Figure(
             what=f"trials of search={space} that failed, on {', '.join(map(str, CLASSES))} classes",
             unit="trials",
@@ -48,6 +50,7 @@ def bench_failing(plan: Plan) -> dict[str, Figure]:
             high=failed,
             target=0,
             aim=0,
-            more={"trials": trials} | {f"failed_{n}": counts[0] for n, counts in found.items()},
+            more={"trials": trials}
+            | {f"failed_{n}": size_counts[0] for n, size_counts in counts_by_size.items()},
         )
     return figures

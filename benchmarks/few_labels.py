@@ -20,37 +20,37 @@ from sentiment.modeling.pipeline import fit, make_pipeline, precompute_counts
 
 DRAWS = 5
 HELD_OUT = 0.2
-# Topics, draws of label sets and labelled rows of each.
+# Topics; number of draws of label sets, and of labelled rows of each.
 LABELS = ("comedy", "family", "horror", "murder", "music", "romance", "television", "war")
 SET_DRAWS, SETS = 3, 500
-# Labels; points above experiment=best that are asked for, and those that are aimed at.
+# By number of labels: target and aim, in points above experiment=best.
 GOALS = {100: (6.0, 9.0), 500: (3.0, 5.0), 2_000: (1.2, 2.0)}
 
 
 def bench_reviews(plan: Plan) -> dict[str, Figure]:
-    """Measure the gain on the embedded reviews, whose other texts are there without labels."""
+    """Measure the gain on the embedded reviews, whose other texts are used without labels."""
     return _measure(plan, "reviews", _shuffle_reviews(), [100, 500, 2_000])
 
 
 def bench_docstrings(plan: Plan) -> dict[str, Figure]:
-    """Measure the gain on docstrings of twelve installed packages, which are their labels."""
+    """Measure the gain on docstrings, labelled with their packages, of which there are twelve."""
     return _measure(plan, "docstrings", read_docstrings(), [100, 500])
 
 
 def bench_label_sets(plan: Plan) -> dict[str, Figure]:
-    """Measure what texts without labels are worth for eight topics that reviews name, or not."""
+    """Measure the gain by unlabelled texts for label sets: eight topics that reviews may name."""
     frame = read_topics()
     names = frame["label"].map(lambda joined: sorted({*joined.split(";")} & {*LABELS}))
     held_out, pool = _split(frame.assign(label=names.str.join(";")))
-    held_out, found = held_out[held_out["label"] != ""], dict[str, list[dict[str, float]]]()
+    held_out, scores = held_out[held_out["label"] != ""], dict[str, list[dict[str, float]]]()
     precompute_counts(_make("few_labels", memory := f"memory={plan.folder}/counts"), pool["text"])
     for draw in range(SET_DRAWS):
         labelled = pool.sample(SETS, random_state=draw)
         for name, texts in (("alone", None), ("all", pool.drop(labelled.index)["text"])):
             pipeline = _make("few_labels", memory, "data.label_separator=';'", separator=";")
             fit(pipeline, labelled, texts)
-            found.setdefault(name, []).append(score(evaluate(pipeline, held_out)))
-    ranked = {k: [100 * one["roc_auc_ovr"] for one in v] for k, v in found.items()}
+            scores.setdefault(name, []).append(score(evaluate(pipeline, held_out)))
+    ranked = {k: [100 * run["roc_auc_ovr"] for run in v] for k, v in scores.items()}
     gains = np.subtract(ranked["all"], ranked["alone"])
     mean, error = gains.mean(), gains.std(ddof=1) / np.sqrt(SET_DRAWS)
     return {
@@ -64,8 +64,8 @@ def bench_label_sets(plan: Plan) -> dict[str, Figure]:
             high=float(mean + 2 * error),
             more={f"{k}: area": float(np.mean(v)) for k, v in ranked.items()}
             | {
-                f"{k}: {name}": float(np.mean([one[name] for one in v]))
-                for k, v in found.items()
+                f"{k}: {name}": float(np.mean([run[name] for run in v]))
+                for k, v in scores.items()
                 for name in ("log_loss", "label_ranking_precision")
             },
         )
@@ -78,24 +78,24 @@ def bench_speed(plan: Plan) -> dict[str, Figure]:
     labelled = _draw(pool, 500, 0)
     others = pool.drop(labelled.index)["text"]
     memory = f"memory={plan.folder}/counts"
-    plain = _make("few_labels", memory, "model=logistic_regression")
-    pipelines = {OURS: _make("few_labels", memory), "logistic regression": plain}
-    precompute_counts(plain, pool["text"])
+    baseline = _make("few_labels", memory, "model=logistic_regression")
+    pipelines = {OURS: _make("few_labels", memory), "logistic regression": baseline}
+    precompute_counts(baseline, pool["text"])
     seeds = itertools.count()
 
     def fit_anew(pipeline: Pipeline) -> Pipeline:
-        # With another seed, vectors that an earlier fit has learned do not serve again.
+        # Another seed prevents the reuse of vectors that an earlier fit has learned.
         pipeline.set_params(model__random_state=next(seeds))
         return fit(pipeline, labelled, others)
 
-    fits = {name: partial(fit_anew, one) for name, one in pipelines.items()}
+    fits = {name: partial(fit_anew, pipeline) for name, pipeline in pipelines.items()}
 
     def predict_often(pipeline: Any) -> None:
         for _ in range(10):  # once takes a twentieth of a second
             pipeline.predict_proba(held_out)
 
     seconds, fitted = time_in_turn(fits, plan.rounds)
-    fast = {name: make_fast(one) for name, one in fitted.items()}
+    fast = {name: make_fast(pipeline) for name, pipeline in fitted.items()}
     return {
         "few_labels_fit": summarize(
             f"fit of experiment=few_labels, 500 labels and {len(others):,} texts, counts cached",
@@ -107,7 +107,7 @@ def bench_speed(plan: Plan) -> dict[str, Figure]:
         "few_labels_predict": compare(
             "predictions of experiment=few_labels against those of a logistic regression on the "
             "same features",
-            {name: partial(predict_often, one) for name, one in fast.items()},
+            {name: partial(predict_often, pipeline) for name, pipeline in fast.items()},
             plan.rounds,
             target=0.95,
         ),
@@ -153,16 +153,16 @@ def _shuffle_reviews() -> pd.DataFrame:
 
 
 def _split(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows that are held out, and those to draw labels from."""
+    """Return the held-out rows, and the pool of rows to draw labels from."""
     size = int(HELD_OUT * len(frame))
     return frame[:size], frame[size:].reset_index(drop=True)
 
 
 def _draw(pool: pd.DataFrame, size: int, seed: int) -> pd.DataFrame:
-    """Return random rows, among them two of each class."""
-    known = pool.groupby("label").sample(2, random_state=seed)
-    rest = pool.drop(known.index).sample(size - len(known), random_state=seed)
-    return pd.concat([known, rest])
+    """Return random rows, with at least two of each class."""
+    two_per_class = pool.groupby("label").sample(2, random_state=seed)
+    others = pool.drop(two_per_class.index).sample(size - len(two_per_class), random_state=seed)
+    return pd.concat([two_per_class, others])
 
 
 def _make(experiment: str, *settings: str, separator: str | None = None) -> Pipeline:
@@ -173,7 +173,7 @@ def _make(experiment: str, *settings: str, separator: str | None = None) -> Pipe
 def _score(
     pipeline: Pipeline, frame: pd.DataFrame, texts: pd.Series | None, held_out: pd.DataFrame
 ) -> tuple[float, float]:
-    """Return the accuracy on `held_out` in percent, and the seconds that the fit took."""
+    """Return the accuracy on `held_out` in percent, and the seconds of the fit."""
     start = time.perf_counter()
     fit(pipeline, frame, texts)
     seconds = time.perf_counter() - start

@@ -1,8 +1,8 @@
-"""Hostile model files: how many are loaded, and what refusing one takes at most.
+"""Hostile model files: the number that is loaded, and the largest cost of refusing one.
 
-Run as a script it reads paths, loads each in a process forked from its own, and prints a line of
-exit code, peak memory in MB as the kernel counted it, and seconds. Each process has imported what
-loading needs and nothing else, so its memory beyond that of a sound model is due to the file.
+As a script, it reads paths, loads each in a forked process, and prints a line with exit code, peak
+memory in MB (from the kernel) and seconds. Each process has only imported what loading needs, so
+its memory beyond that for a valid model is due to the file.
 """
 
 import os
@@ -23,15 +23,15 @@ _TARGET_MB, _TARGET_SECONDS = 400, 20
 
 
 def bench_hostile(plan: Plan) -> dict[str, Figure]:
-    """Load every file of the corpus; the memory is that beyond the process of a sound model."""
-    import hostile_columns  # noqa: F401 - it enters its files in HOSTILE
+    """Load every file of the corpus; memory is measured beyond that for a valid model."""
+    import hostile_columns  # noqa: F401 - it adds its files to HOSTILE
     import hostile_files
     import hostile_parts  # noqa: F401
     import hostile_schemas  # noqa: F401
 
     @hostile_files.hostile("")
     def a_schema_of_as_many_keys_as_may_be(bench: hostile_files.Bench) -> None:
-        # Too slow for a test, in which memory is traced.
+        # Too slow for a test, which traces memory.
         schema, members = bench.open()
         keys = {f"{number:07d}": number for number in range(1_400_000)}
         bench.write(schema | {"content": {"content": keys}}, members)
@@ -66,15 +66,15 @@ def bench_hostile(plan: Plan) -> dict[str, Figure]:
     }
 
 
-def _report(what: str, unit: str, seen: dict[str, float], target: float) -> Figure:
-    highest = sorted(seen, key=seen.__getitem__)[-5:]
-    more = {kind: seen[kind] for kind in highest}
-    most = seen[highest[-1]]
-    return Figure(what, unit, most, min(seen.values()), most, target=target, more=more)
+def _report(what: str, unit: str, values: dict[str, float], target: float) -> Figure:
+    highest = sorted(values, key=values.__getitem__)[-5:]
+    more = {kind: values[kind] for kind in highest}
+    maximum = values[highest[-1]]
+    return Figure(what, unit, maximum, min(values.values()), maximum, target=target, more=more)
 
 
 def main() -> None:
-    """Load the files whose paths come on standard input."""
+    """Load the files whose paths are read from standard input."""
     from sentiment.errors import UntrustedModelError
     from sentiment.modeling.model_files import load_model
 

@@ -1,4 +1,4 @@
-"""A search that is killed again and again: what it loses, repeats and damages."""
+"""Losses, repetitions and damage of a search that is killed again and again."""
 
 import json
 import os
@@ -26,28 +26,28 @@ _WORDS = [
     "data=rotten_tomatoes",
     "data.limit=6000",
 ]
-# Every so many kills one comes at any moment of the start, and not while trials run.
+# Every fourth kill comes at a random moment of the start, not while trials run.
 _EARLY = 4
 _START_SECONDS = 4.0
-# After one of these numbers of new results, and then so many seconds at most.
+# Other kills come up to `_LATER` seconds after one of these numbers of new results.
 _NEW_RESULTS = (0, 1)
 _LATER = 0.3
 
 
 def count_results(folder: Path) -> int:
-    """Return how many trials have left a result."""
+    """Return the number of trials with a result."""
     return len(list(folder.glob("search/naive_bayes/[0-9]*/result.json")))
 
 
 def is_searching(folder: Path, since: float) -> bool:
-    """Return whether a trial has got its folder since a moment."""
+    """Return whether the folder of a trial was created since a moment."""
     folders = folder.glob("search/naive_bayes/[0-9]*")
     return any(path.stat().st_mtime >= since for path in folders)
 
 
 def kill_once(folder: Path, number: int, rng: np.random.Generator) -> bool:
-    """Go on with the search and kill it; return False if it ended before."""
-    known, begun = count_results(folder), time.time()
+    """Resume the search and kill it; return False if it ended before."""
+    n_results, started = count_results(folder), time.time()
     process = subprocess.Popen(
         [sys.executable, *_WORDS, f"outputs={folder}"],
         cwd=ROOT,
@@ -58,21 +58,21 @@ def kill_once(folder: Path, number: int, rng: np.random.Generator) -> bool:
     if number % _EARLY == 0:
         time.sleep(rng.uniform(0, _START_SECONDS))
     else:
-        wanted = known + rng.choice(_NEW_RESULTS)
+        min_results = n_results + rng.choice(_NEW_RESULTS)
         while process.poll() is None and not (
-            is_searching(folder, begun) and count_results(folder) >= wanted
+            is_searching(folder, started) and count_results(folder) >= min_results
         ):
             time.sleep(0.01)
         time.sleep(rng.uniform(0, _LATER))
-    ended = process.poll() is not None
-    if not ended:
+    has_ended = process.poll() is not None
+    if not has_ended:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    return not ended
+    return not has_ended
 
 
 def find_damage(folder: Path, study: StoredSweep) -> list[str]:
-    """Return what is broken, missing or there twice in the folders and databases."""
+    """Return messages on broken, missing and duplicate items in the folders and databases."""
     damage = []
     home = folder / "search" / study.name
     for trial in study.trials:
@@ -105,20 +105,22 @@ def find_damage(folder: Path, study: StoredSweep) -> list[str]:
 
 
 def bench_killing(plan: Plan) -> dict[str, Figure]:
-    """Kill a search at random moments, resume it each time, and look at what is left."""
+    """Kill a search at random moments, resume it each time, and check the result."""
     rng = np.random.default_rng(SEED)
     start = time.perf_counter()
     kills = sum(kill_once(plan.folder, number, rng) for number in range(_KILLS))
-    before = count_results(plan.folder)
-    done = subprocess.run(
+    n_results = count_results(plan.folder)
+    completed_process = subprocess.run(
         [sys.executable, *_WORDS, f"outputs={plan.folder}"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-    if done.returncode:
-        raise RuntimeError(f"the search ended with {done.returncode}: {done.stderr}")
+    if completed_process.returncode:
+        raise RuntimeError(
+            f"the search ended with {completed_process.returncode}: {completed_process.stderr}"
+        )
     study = read_study("naive_bayes", None, plan.folder / "search")
     points = [str(sorted(trial.params.items())) for trial in study.trials]
     completed, repeated = len(points) + study.repeated, len(points) - len(set(points))
@@ -136,7 +138,7 @@ def bench_killing(plan: Plan) -> dict[str, Figure]:
         aim=0,
         more={
             "kills": kills,
-            "trials done before the last start": before,
+            "trials done before the last start": n_results,
             "trials completed": completed,
             "points repeated": repeated,
             "damaged": len(damage),

@@ -25,8 +25,8 @@ from sentiment.modeling.evaluation import evaluate, score
 from sentiment.modeling.pipeline import fit, make_pipeline
 
 ROWS = 20_000
-# What reviews are about: the words that say so are taken out of the texts, so that a model has to
-# find each topic by what else is said.
+# Topics of reviews. Their words are removed from the texts, so that a model has to find each topic
+# by the other words.
 TOPICS = {
     words.split()[0]: words.split()
     for words in """
@@ -86,7 +86,7 @@ TOPICS = {
 
 @cache
 def read_topics() -> pd.DataFrame:
-    """Return reviews with the topics that they name, whose words are no longer in them."""
+    """Return reviews, labelled with the topics that they name, without the words of the topics."""
     texts = read_reviews()["text"].drop_duplicates().sample(ROWS, random_state=SEED)
     columns = {}
     for topic, words in TOPICS.items():
@@ -102,10 +102,10 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
     """Compare fits of 50 labels with scikit-learn's, on features of the same kind."""
     frame, names = read_topics(), sorted(TOPICS)
     truth = make_indicators(frame["label"], names, ";")
-    parts = stratify(truth, {"train": 0.8, "test": 0.2}, SEED)
+    splits = stratify(truth, {"train": 0.8, "test": 0.2}, SEED)
     dense = truth.toarray().astype(int)
-    learned, held_out = parts == "train", parts == "test"
-    words = text.TfidfVectorizer(
+    is_train, is_test = splits == "train", splits == "test"
+    vectorizer = text.TfidfVectorizer(
         ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True
     )
     theirs = {
@@ -115,38 +115,38 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
         ),
     }
     figures = {}
-    for name, machine in theirs.items():
+    for name, classifier in theirs.items():
         cfg = compose("train", [f"model={name}", "memory=null"])
         ours = make_pipeline(make(cfg, "features"), make(cfg, "model"), ";")
-        plain = chain(words, OneVsRestClassifier(machine))
+        reference = chain(vectorizer, OneVsRestClassifier(classifier))
         fitted: dict[str, Any] = {}
         cpu: dict[str, list[float]] = {"ours": [], "theirs": []}
 
         def work_ours(ours: Any = ours, fitted: dict[str, Any] = fitted) -> None:
-            fitted["ours"] = fit(clone(ours), frame[learned])
+            fitted["ours"] = fit(clone(ours), frame[is_train])
 
-        def work_theirs(plain: Any = plain, fitted: dict[str, Any] = fitted) -> None:
-            fitted["theirs"] = clone(plain).fit(frame["text"][learned], dense[learned])
+        def work_theirs(reference: Any = reference, fitted: dict[str, Any] = fitted) -> None:
+            fitted["theirs"] = clone(reference).fit(frame["text"][is_train], dense[is_train])
 
         works = {
             OURS: partial(_count_cpu, work_ours, cpu["ours"]),
             "scikit-learn": partial(_count_cpu, work_theirs, cpu["theirs"]),
         }
         figure = compare(
-            f"training model={name}, {learned.sum():,} reviews with {len(names)} labels", works,
+            f"training model={name}, {is_train.sum():,} reviews with {len(names)} labels", works,
             plan.slow_rounds, target=10, aim=30,
         )  # fmt: skip
-        found = score(evaluate(fitted["ours"], frame[held_out]))
-        predicted = fitted["theirs"].predict(frame["text"][held_out])
+        scores = score(evaluate(fitted["ours"], frame[is_test]))
+        predicted = fitted["theirs"].predict(frame["text"][is_test])
         figure.more.update(
-            {f"f1_{average}_ours": 100 * found[f"f1_{average}"] for average in ("micro", "macro")}
+            {f"f1_{average}_ours": 100 * scores[f"f1_{average}"] for average in ("micro", "macro")}
             | {
                 f"f1_{average}_scikit_learn": 100
-                * float(f1_score(dense[held_out], predicted, average=average, zero_division=0))
+                * float(f1_score(dense[is_test], predicted, average=average, zero_division=0))
                 for average in ("micro", "macro")
             }
             | {"labels_per_row": float(np.mean(dense.sum(axis=1)))}
-            # Of the rounds that count; other work on the machine lengthens these seconds less.
+            # Of the counted rounds; other work on the machine affects these seconds less.
             | {f"cpu_seconds_{name}": median(spent[1:]) for name, spent in cpu.items()}
             | {"ratio_of_cpu_seconds": median(cpu["theirs"][1:]) / median(cpu["ours"][1:])}
         )

@@ -1,4 +1,4 @@
-"""monitor.py on many rows, as a whole process, and how often it raises a false alarm."""
+"""Duration of monitor.py on many rows, as a whole process, and its rate of false alarms."""
 
 import time
 from dataclasses import replace
@@ -32,31 +32,34 @@ _DRIFT = 3
 
 
 def bench_monitor(plan: Plan) -> dict[str, Figure]:
-    """Time monitor.py on 200,000 predictions; they repeat reviews, which is drift."""
-    where = f"outputs={plan.folder}"
-    run_script("scripts/train.py", where)
+    """Time monitor.py on 200,000 predictions for repeated reviews, which are drift."""
+    outputs = f"outputs={plan.folder}"
+    run_script("scripts/train.py", outputs)
     source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
-    run_script("scripts/predict.py", f"input={source}", where)
+    run_script("scripts/predict.py", f"input={source}", outputs)
     path = source.with_name("reviews.predictions.csv")
-    work = partial(run_script, "scripts/monitor.py", f"current={path}", where, codes=(_DRIFT,))
+    run_monitor = partial(
+        run_script, "scripts/monitor.py", f"current={path}", outputs, codes=(_DRIFT,)
+    )
     what = f"monitor.py on {_ROWS:,} predictions, whole process"
-    figure = time_calls(what, work, plan.rounds)
+    figure = time_calls(what, run_monitor, plan.rounds)
     return {"monitor": replace(figure, target=60, aim=30)}
 
 
 def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
-    """Compare random halves of reviews that a model has not seen with each other."""
+    """Compare random halves of the reviews that a model has not seen."""
     frame = read_different_reviews().sample(frac=1, random_state=SEED)
     keyed = add_keys(frame)
     report = check_quality(keyed, find_unusable(keyed))
     pipeline = fit(make_pipeline(TfidfVectorizer(min_df=2), LogisticRegression()), frame.head(5000))
     unseen = frame.iloc[5000:].reset_index(drop=True)
-    made, tokenization = evaluate(pipeline, unseen), find_tokenization(pipeline)
-    answered = unseen.assign(
-        prediction=made.predicted.astype(str), probability=made.probabilities.max(axis=1)
+    predictions, tokenization = evaluate(pipeline, unseen), find_tokenization(pipeline)
+    predicted_rows = unseen.assign(
+        prediction=predictions.predicted.astype(str),
+        probability=predictions.probabilities.max(axis=1),
     )
     thresholds = ThresholdSettings.of(OmegaConf.load(CONF / "monitor.yaml"))
-    rng, alarms, begun = np.random.default_rng(SEED), 0, time.perf_counter()
+    rng, alarms, start = np.random.default_rng(SEED), 0, time.perf_counter()
     for _ in range(_HALVES):
         one, other = np.array_split(rng.permutation(len(unseen)), 2)
         known = Predictions(made.labels[one], made.probabilities[one], made.classes)
@@ -66,11 +69,11 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
             reference, CurrentRows(rows, len(rows), 0), TextReader(tokenization), thresholds, 10,
             SilentObserver(),
         )  # fmt: skip
-        alarms += bool(found.drifted)
+        alarms += bool(comparison.drifted)
     share = 100 * alarms / _HALVES
     figure = Figure(
         f"{_HALVES} random halves of the same reviews: runs with a false alarm", "% of runs",
         share, share, share, target=1, aim=0,
-        more={"seconds a comparison": (time.perf_counter() - begun) / _HALVES},
+        more={"seconds a comparison": (time.perf_counter() - start) / _HALVES},
     )  # fmt: skip
     return {"false_alarms": figure}

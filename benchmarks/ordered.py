@@ -19,10 +19,10 @@ _RATING = re.compile(r"(?<![\d./])(10|[1-9]) ?/ ?10(?![\d/])")
 
 
 def read_rated_reviews() -> pd.DataFrame:
-    """Return embedded reviews that give one rating out of ten, which is no longer in the text."""
+    """Return embedded reviews that name one rating out of ten, with the rating removed."""
     frame = read_reviews().drop_duplicates("text")
     ratings = [{int(n) for n in _RATING.findall(text)} for text in frame["text"]]
-    rows = [k for k, found in enumerate(ratings) if len(found) == 1]
+    rows = [k for k, values in enumerate(ratings) if len(values) == 1]
     return pd.DataFrame(
         {
             "text": [_RATING.sub(" ", frame["text"].iloc[k]) for k in rows],
@@ -57,9 +57,9 @@ def bench_ordinal(plan: Plan) -> dict[str, Figure]:
     }
 
 
-def _predict_folds(words: list[str], frame: pd.DataFrame) -> np.ndarray:
-    """Return the rating of each row that a fit on the other folds predicts."""
-    cfg = compose("train", [*words, "memory=null"])
+def _predict_folds(overrides: list[str], frame: pd.DataFrame) -> np.ndarray:
+    """Return the predicted rating of each row, by a fit on the other folds."""
+    cfg = compose("train", [*overrides, "memory=null"])
     pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
     predicted = np.empty(len(frame))
     splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=SEED)

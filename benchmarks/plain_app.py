@@ -1,4 +1,4 @@
-"""A server as people write it: FastAPI around a scikit-learn pipeline.
+"""A minimal server of the usual kind: FastAPI around a scikit-learn pipeline.
 
 PIPELINE=pipeline.joblib uvicorn --app-dir benchmarks plain_app:app
 """

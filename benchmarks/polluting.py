@@ -1,4 +1,4 @@
-"""Polluted CSV files: which records are lost or wrong, beside pandas and Python's own sniffer."""
+"""Lost and wrong records of polluted CSV files, beside pandas and Python's own sniffer."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from processes import ROOT
 from timing import Figure, Plan
 
-# The tests hold a smaller version of the same measure.
+# The tests contain a smaller version of the same measurement.
 sys.path.append(str(ROOT / "tests" / "helpers"))
 import pollution
 

@@ -1,4 +1,4 @@
-"""predict.py on large files: how fast, in how much memory, and what a kill costs."""
+"""Speed and memory of predict.py on large files, and resuming after kills."""
 
 import hashlib
 import os
@@ -18,9 +18,9 @@ from timing import OURS, Figure, Plan, compare, summarize, time_calls, time_in_t
 
 _ROWS, _LARGE_ROWS = 500_000, 3_750_000  # the second is a file of 5 GB
 _KILLS = 30
-# About as long as a whole prediction takes, so that kills come at any moment of it.
+# About the duration of a whole prediction, so that kills come at any moment.
 _LONGEST = 10.0
-# What people write by hand: one frame in, scikit-learn, one frame out.
+# The usual script: read a frame, predict with scikit-learn, write a frame.
 _BY_HAND = """
 import sys
 import mlflow.sklearn, pandas as pd
@@ -37,8 +37,8 @@ frame.to_csv(target, index=False)
 """
 
 
-# fastText's own predict, on texts that are prepared already; its model is loaded and each line is
-# answered with a label and a probability, as ours does.
+# fastText's own predict on prepared texts; like ours, it loads a model and writes a label and a
+# probability for each line.
 _FASTTEXT = """
 import sys
 import fasttext
@@ -52,7 +52,7 @@ with open(source) as lines, open(target, "w") as out:
 
 
 def repeat_reviews(path: Path, rows: int) -> Path:
-    """Write the 25,000 reviews again and again, until there are `rows`."""
+    """Write the 25,000 reviews repeatedly, `rows` in total."""
     frame = read_reviews().rename(columns={"text": "review", "label": "sentiment"})
     header, _, body = frame.to_csv(index=False).partition("\n")
     with path.open("w") as file:
@@ -62,15 +62,15 @@ def repeat_reviews(path: Path, rows: int) -> Path:
     return path
 
 
-def _predict(folder: Path, source: Path, target: Path, *words: str) -> list[str]:
+def _predict(folder: Path, source: Path, target: Path, *overrides: str) -> list[str]:
     return [
         "scripts/predict.py", f"input={source}", f"output={target}", f"outputs={folder}",
-        "overwrite=true", *words,
+        "overwrite=true", *overrides,
     ]  # fmt: skip
 
 
 def bench_predict_large(plan: Plan) -> dict[str, Figure]:
-    """Compare predict.py with a script of pandas and scikit-learn; on 5 GB, look at memory."""
+    """Measure predict.py on many reviews, also against a script of pandas and scikit-learn."""
     run_script("scripts/train.py", f"outputs={plan.folder}")
     source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
     ours = _predict(plan.folder, source, plan.folder / "ours.csv")
@@ -97,11 +97,11 @@ def bench_predict_large(plan: Plan) -> dict[str, Figure]:
 
 
 def bench_predict_memory(plan: Plan) -> dict[str, Figure]:
-    """Look at the peak memory of predict.py on 5 GB."""
+    """Measure the peak memory of predict.py on 5 GB."""
     run_script("scripts/train.py", f"outputs={plan.folder}", "data.limit=2000")
     source = repeat_reviews(plan.folder / "reviews.csv", _LARGE_ROWS)
-    words = _predict(plan.folder, source, plan.folder / "ours.csv")
-    process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL)
+    arguments = _predict(plan.folder, source, plan.folder / "ours.csv")
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise RuntimeError(f"predict.py ended with {status}")
@@ -114,14 +114,17 @@ def bench_predict_memory(plan: Plan) -> dict[str, Figure]:
 
 
 def bench_predict_first(plan: Plan) -> dict[str, Figure]:
-    """Time predict.py from the command to the first row that it writes."""
+    """Time predict.py from the command to its first row."""
     run_script("scripts/train.py", f"outputs={plan.folder}")
     source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
-    words = ["scripts/predict.py", f"input={source}", "output=-", f"outputs={plan.folder}"]
+    arguments = ["scripts/predict.py", f"input={source}", "output=-", f"outputs={plan.folder}"]
 
     def read_first_row() -> None:
         process = subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         assert process.stdout is not None
         if not process.stdout.readline() or not process.stdout.readline():
@@ -164,16 +167,19 @@ def _peak_mb() -> float:
 
 
 def bench_predict_killing(plan: Plan) -> dict[str, Figure]:
-    """Kill predict.py at random moments, let it go on, and compare with an undisturbed run."""
+    """Kill predict.py at random moments, resume it, and compare with an undisturbed run."""
     run_script("scripts/train.py", f"outputs={plan.folder}", "data.limit=2000")
     source, rng = repeat_reviews(plan.folder / "reviews.csv", _ROWS), np.random.default_rng(SEED)
-    whole, target = plan.folder / "whole.csv", plan.folder / "out.csv"
-    run_script(*_predict(plan.folder, source, whole))
-    expected, kills, finished, different = _digest(whole), 0, 0, 0
-    words = _predict(plan.folder, source, target)
+    undisturbed, target = plan.folder / "whole.csv", plan.folder / "out.csv"
+    run_script(*_predict(plan.folder, source, undisturbed))
+    expected, kills, finished, different = _digest(undisturbed), 0, 0, 0
+    arguments = _predict(plan.folder, source, target)
     while kills < _KILLS or not target.exists():
         process = subprocess.Popen(
-            [sys.executable, *words], cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             process.wait(rng.uniform(0, _LONGEST) if kills < _KILLS else None)

@@ -1,4 +1,4 @@
-"""Whole processes, timed from outside, and single steps of theirs."""
+"""Durations of whole processes and of single steps."""
 
 import json
 import subprocess
@@ -20,16 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def run_script(*arguments: str, codes: Collection[int] = (0,)) -> None:
-    """Run a script as a process of its own, which must end with one of `codes`."""
-    done = subprocess.run(
+    """Run a script in a separate process, which must end with one of `codes`."""
+    completed = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    if done.returncode not in codes:
-        raise RuntimeError(f"{arguments} ended with {done.returncode}: {done.stderr}")
+    if completed.returncode not in codes:
+        raise RuntimeError(f"{arguments} ended with {completed.returncode}: {completed.stderr}")
 
 
 def time_training(what: str, plan: Plan, *overrides: str) -> Figure:
-    """Time train.py as a whole process; peak memory and model size are those it records."""
+    """Time train.py as a whole process; peak memory and model size are those that it records."""
     arguments = ["scripts/train.py", f"outputs={plan.folder}", *overrides]
     figure = time_calls(what, partial(run_script, *arguments), plan.rounds)
     metrics = json.loads(next(plan.folder.glob("train/*/*/metrics.json")).read_text())
@@ -44,7 +44,7 @@ def bench_help(plan: Plan) -> dict[str, Figure]:
 
 
 def bench_mistake(plan: Plan) -> dict[str, Figure]:
-    """Time train.py with a mistake, up to its message."""
+    """Time train.py with an invalid override, up to its message."""
     work = partial(run_script, "scripts/train.py", "model=svn", codes=(2,))
     return {"mistake": time_calls("train.py model=svn, up to the message", work, plan.rounds)}
 
@@ -79,7 +79,7 @@ def bench_train_unigram(plan: Plan) -> dict[str, Figure]:
 
 
 def bench_train(plan: Plan) -> dict[str, Figure]:
-    """Time train.py as it is."""
+    """Time train.py with its defaults."""
     return {"train": time_training("train.py, whole process, tracking on", plan)}
 
 

@@ -1,4 +1,4 @@
-"""The embedded reviews, and as many more as are needed, made by moving their sentences about."""
+"""The embedded reviews, and further ones that are made by shuffling their sentences."""
 
 import re
 from functools import cache
@@ -22,30 +22,30 @@ def read_reviews() -> pd.DataFrame:
 
 
 def read_texts() -> list[str]:
-    """Return their texts as a list of str."""
+    """Return the texts of the embedded reviews."""
     return [str(text) for text in read_reviews()["text"]]
 
 
 def read_different_reviews() -> pd.DataFrame:
-    """Return the embedded reviews without copies, those that a training run would use."""
+    """Return the embedded reviews that a training run would use: without copies."""
     frame = add_keys(read_reviews())
     usable = frame[find_unusable(frame) == ""]
-    kept = usable[find_surplus(usable) == ""]
-    return kept[["text", "label"]].reset_index(drop=True)
+    different = usable[find_surplus(usable) == ""]
+    return different[["text", "label"]].reset_index(drop=True)
 
 
 def shuffle_within(text: str, rng: np.random.Generator) -> str:
-    """Return `text` with its sentences, or its words if it has one sentence, in another order."""
-    parts = _SENTENCE_END.split(text)
-    if len(parts) == 1:
-        parts = text.split()
-    return " ".join(parts[k] for k in rng.permutation(len(parts)))
+    """Return `text` with shuffled sentences, or shuffled words if it has only one sentence."""
+    units = _SENTENCE_END.split(text)
+    if len(units) == 1:
+        units = text.split()
+    return " ".join(units[k] for k in rng.permutation(len(units)))
 
 
 def shuffle_among(rows: int) -> list[str]:
-    """Return `rows` texts of shuffled sentences; each has as many as one of the reviews has.
+    """Return `rows` texts of shuffled sentences, each with as many sentences as one of the reviews.
 
-    Every 25,000 texts hold every sentence of the reviews once.
+    Every 25,000 texts contain every sentence of the reviews once.
     """
     rng = np.random.default_rng(SEED)
     split = [_SENTENCE_END.split(text) for text in read_texts()]
@@ -61,7 +61,7 @@ def shuffle_among(rows: int) -> list[str]:
 
 
 def write_reviews(path: Path, rows: int) -> Path:
-    """Write `rows` different reviews as the Kaggle file has them, shuffled ones past 25,000."""
+    """Write `rows` different reviews like the Kaggle file, with shuffled ones after 25,000."""
     frame, rng = read_reviews(), np.random.default_rng(SEED)
     copies = [frame]
     while sum(map(len, copies)) < rows:

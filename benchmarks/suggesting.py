@@ -1,4 +1,4 @@
-"""Suggested labels against random ones: how many of them make a model as accurate as 500 random."""
+"""Suggested labels against random ones: accuracy with 300 suggested and with 500 random labels."""
 
 import numpy as np
 import pandas as pd
@@ -25,8 +25,8 @@ BATCH, MOST, RANDOM = 50, 300, 500
 def bench_suggestions(plan: Plan) -> dict[str, Figure]:
     """Measure the accuracy of experiment=few_labels with suggested labels minus that with random.
 
-    Six batches of fifty, the first without a model, each of the others by the model that learned
-    from those before it, as ``scripts/suggest.py`` chooses them.
+    There are six batches of fifty, chosen as by ``scripts/suggest.py``: the first without a model,
+    each of the others by the model that was fitted on the earlier batches.
     """
     frame = read_different_reviews().sample(frac=1, random_state=SEED)
     held_out = frame[: int(HELD_OUT * len(frame))]
@@ -36,7 +36,7 @@ def bench_suggestions(plan: Plan) -> dict[str, Figure]:
     for draw in range(DRAWS):
         random = np.random.default_rng(draw).choice(len(pool), RANDOM, replace=False)
         expected = _score(_learn(pool, random), held_out)
-        # Another draw suggests from other texts, too: nine tenths of the pool.
+        # Each draw suggests from another nine tenths of the pool.
         part = pool.sample(frac=0.9, random_state=draw).reset_index(drop=True)
         curves.append(_follow(part, held_out, draw))
         gains.append(curves[-1][-1] - expected)
@@ -69,11 +69,11 @@ def _follow(pool: pd.DataFrame, held_out: pd.DataFrame, seed: int) -> list[float
         accuracies.append(_score(pipeline, held_out))
         if len(labelled) >= MOST:
             return accuracies
-        rest = np.setdiff1d(np.arange(len(pool)), labelled)
-        margins = measure_margins(predict_probabilities(pipeline, pool.iloc[rest][["text"]]))
+        unlabelled = np.setdiff1d(np.arange(len(pool)), labelled)
+        margins = measure_margins(predict_probabilities(pipeline, pool.iloc[unlabelled][["text"]]))
         least = np.argsort(margins, kind="stable")[: SHORTLIST * BATCH]
-        found = choose_uncertain(topics[rest[least]], margins[least], BATCH, seed)
-        labelled = np.concatenate([labelled, rest[least][found.rows]])
+        choice = choose_uncertain(topics[unlabelled[least]], margins[least], BATCH, seed)
+        labelled = np.concatenate([labelled, unlabelled[least][choice.rows]])
 
 
 def _learn(pool: pd.DataFrame, labelled: np.ndarray) -> Pipeline:

@@ -1,4 +1,4 @@
-"""Searches: against plain scikit-learn, on two cores, and what they find."""
+"""Searches: speed against plain scikit-learn, two workers, and gain in accuracy."""
 
 import statistics
 import time
@@ -24,14 +24,14 @@ from sentiment.ngrams.weighting import compute_log_count_ratio
 
 _NAME = "logistic_regression"
 _TRIALS, _SAMPLE, _MORE_TRIALS = 50, 5, 100
-# Of our vectorizer alone.
+# Parameters of our vectorizer only.
 _OWN = ("log_count_ratio", "alpha", "n_jobs", "memory")
-# Of a normal distribution: two sides of a 95 % interval.
+# Quantile of the normal distribution for a two-sided 95 % interval.
 _Z = 1.96
 
 
 class RatioTfidf(sklearn_text.TfidfVectorizer):
-    """scikit-learn's vectorizer and the log-count ratio, as one writes it in a few lines."""
+    """scikit-learn's vectorizer with the log-count ratio, in a few lines."""
 
     def fit_transform(self, raw_documents: Any, y: Any = None) -> Any:
         """Learn terms and weights."""
@@ -41,27 +41,30 @@ class RatioTfidf(sklearn_text.TfidfVectorizer):
         return self._tfidf.transform(counts)
 
 
-def search(folder: Path, *words: str) -> tuple[float, float]:
-    """Search on the embedded reviews as a process; return its seconds and those of processors."""
-    start, before = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
-    run_script("scripts/train.py", "-m", f"search={_NAME}", f"outputs={folder}", *words)
-    seconds, after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def search(folder: Path, *overrides: str) -> tuple[float, float]:
+    """Search on the embedded reviews in a process; return its wall time and processor seconds."""
+    start, usage_before = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
+    run_script("scripts/train.py", "-m", f"search={_NAME}", f"outputs={folder}", *overrides)
+    seconds, usage_after = time.perf_counter() - start, getrusage(RUSAGE_CHILDREN)
+    return (
+        seconds,
+        usage_after.ru_utime + usage_after.ru_stime - usage_before.ru_utime - usage_before.ru_stime,
+    )
 
 
 def read_trials(folder: Path) -> list[JobResult]:
-    """Return the results of a search in the order in which its trials began."""
+    """Return the results of a search in the order of the starts of its trials."""
     results = read_results(folder / "search" / _NAME).values()
     return sorted(results, key=lambda result: result.started)
 
 
-def list_words(result: JobResult) -> list[str]:
-    """Return the overrides that train a trial by itself."""
+def list_overrides(result: JobResult) -> list[str]:
+    """Return the overrides that train a trial on its own."""
     return read_origin(result.tags) or []
 
 
 def choose_sample(results: list[JobResult]) -> list[JobResult]:
-    """Return a few trials that stand for all: short and long n-grams by their shares."""
+    """Return a few representative trials: short and long n-grams in proportion."""
     ordered = sorted(
         results, key=lambda r: (r.settings["features.ngram_range"], r.settings["model.C"])
     )
@@ -70,11 +73,11 @@ def choose_sample(results: list[JobResult]) -> list[JobResult]:
 
 
 def time_plainly(result: JobResult) -> tuple[float, float, float]:
-    """Return a trial's seconds with plain scikit-learn, those of processors, and its accuracy.
+    """Return a trial's wall time with plain scikit-learn, its processor seconds and accuracy.
 
     Reading, cleaning and splitting are not counted.
     """
-    cfg = compose("train", list_words(result))
+    cfg = compose("train", list_overrides(result))
     data = read_data(cfg)
     texts = [[clean_text(t) for t in part["text"]] for part in (data.train, data.validation)]
     labels = data.train["label"].to_numpy(dtype=str)
@@ -89,15 +92,15 @@ def time_plainly(result: JobResult) -> tuple[float, float, float]:
 
 
 def compare_search(seconds: float, busy: float, results: list[JobResult]) -> Figure:
-    """Return how many times as fast the search was; its spread is that of leaving one out.
+    """Return the speed-up of the search, with the spread over leaving out one trial.
 
-    The two are not timed in turn, so the ratio of processor seconds is shown too: what else runs on
-    the machine makes little difference to it.
+    The two are not timed in turn, so the figure also has the ratio of processor seconds, which
+    other processes on the machine hardly affect.
     """
     sample = choose_sample(results)
     timed = [time_plainly(result) for result in sample]
-    taken = [one for one, _, _ in timed]
-    theirs_busy = statistics.mean(one for _, one, _ in timed) * _TRIALS
+    taken = [value for value, _, _ in timed]
+    theirs_busy = statistics.mean(value for _, value, _ in timed) * _TRIALS
     differences = [
         abs(result.metrics["validation/accuracy"] - accuracy)
         for result, (_, _, accuracy) in zip(sample, timed, strict=True)
@@ -125,17 +128,16 @@ def compare_search(seconds: float, busy: float, results: list[JobResult]) -> Fig
 
 
 def measure_overhead(results: list[JobResult]) -> Figure:
-    """Return what a trial of a serial search costs beyond fit and score.
+    """Return the overhead of a trial of a serial search beyond fit and score.
 
-    From the end of one trial to the start of the next: the result is recorded and drawn from,
-    and the next config is composed and made. And in a trial: what is in none of its stages, which
-    are reading, counting, fitting and predicting.
+    Between two trials, the result is recorded, the next point is sampled and its config composed.
+    Within a trial, the time outside its stages counts: reading, counting, fitting and predicting.
     """
     between, within = [], []
-    for before, after in pairwise(results):
-        stages = sum(v for k, v in after.metrics.items() if k.startswith("stage/"))
-        within.append(after.seconds - stages - after.metrics["validation/predict_seconds"])
-        between.append(after.started - before.ended)
+    for earlier, later in pairwise(results):
+        stages = sum(v for k, v in later.metrics.items() if k.startswith("stage/"))
+        within.append(later.seconds - stages - later.metrics["validation/predict_seconds"])
+        between.append(later.started - earlier.ended)
     overhead = [a + b for a, b in zip(between, within, strict=True)]
     return Figure(
         what="overhead of a trial beyond fit and score: mean, least and most of a search",
@@ -154,20 +156,20 @@ def measure_overhead(results: list[JobResult]) -> Figure:
 
 
 def compare_found(results: list[JobResult]) -> Figure:
-    """Return how much more accurate the best of a search is than train.py as it is.
+    """Return the gain in accuracy of the best trial of a search over train.py's defaults.
 
-    McNemar's exact test on the rows that one of the two gets right and the other wrong. The best
-    was chosen on the validation rows, so the same is shown for the test rows, which it never saw.
+    The p-value is of McNemar's exact test on the rows that only one of the two predicts correctly.
+    The best was chosen on the validation rows, so the figure has the same for the test rows, too.
     """
     best = max(results, key=lambda r: (r.metrics.get("validation/accuracy", 0), -r.number))
     right: dict[str, list[np.ndarray]] = {"validation": [], "test": []}
-    for words in (list_words(best), []):
-        cfg = compose("train", words)
+    for overrides in (list_overrides(best), []):
+        cfg = compose("train", overrides)
         data = read_data(cfg)
         pipeline = fit(make_pipeline(make(cfg, "features"), make(cfg, "model")), data.train)
-        for name, answers in right.items():
+        for name, is_right in right.items():
             frame = getattr(data, name)
-            answers.append(pipeline.predict(frame[["text"]]) == frame["label"].to_numpy(dtype=str))
+            is_right.append(pipeline.predict(frame[["text"]]) == frame["label"].to_numpy(dtype=str))
     more: dict[str, float] = {}
     for name, (ours, default) in right.items():
         gained, lost = int((ours & ~default).sum()), int((default & ~ours).sum())
@@ -195,7 +197,7 @@ def compare_found(results: list[JobResult]) -> Figure:
 
 
 def bench_search(plan: Plan) -> dict[str, Figure]:
-    """Measure a search, then the same one gone on with."""
+    """Measure a search, and then its continuation."""
     taken = search(plan.folder)
     results = read_trials(plan.folder)
     figures = {"search": compare_search(*taken, results)}
@@ -205,7 +207,7 @@ def bench_search(plan: Plan) -> dict[str, Figure]:
 
 
 def bench_workers(plan: Plan) -> dict[str, Figure]:
-    """Compare two workers with one, on the same points."""
+    """Compare two workers with one on the same points."""
     common = ["hydra/sweeper/sampler=random", f"search.n_trials={_TRIALS}"]
     joblib = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     runs = {"two workers": [*common, *joblib], "one": common}
@@ -213,9 +215,9 @@ def bench_workers(plan: Plan) -> dict[str, Figure]:
     spans: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(plan.slow_rounds):
         points = []
-        for name, words in runs.items():
+        for name, overrides in runs.items():
             folder = plan.folder / f"{name} {number}".replace(" ", "_")
-            seconds[name].append(search(folder, *words)[0])
+            seconds[name].append(search(folder, *overrides)[0])
             results = read_trials(folder)
             spans[name].append(max(r.ended for r in results) - results[0].started)
             points.append(sorted(str(sorted(result.settings.items())) for result in results))

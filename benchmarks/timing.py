@@ -1,4 +1,4 @@
-"""Seconds, ratios and other figures, each with its spread and what is expected of it."""
+"""Seconds, ratios and other figures, each with its spread and goals."""
 
 import gc
 import statistics
@@ -14,7 +14,7 @@ _MORE_IS_BETTER = {"x", "%", "requests/s", "reviews/s"}
 
 @dataclass(frozen=True)
 class Plan:
-    """Settings of a benchmark: rounds that count, rounds of slow ones, a folder for its files."""
+    """Settings of a benchmark: counted rounds, those of slow functions, a folder for its files."""
 
     rounds: int
     slow_rounds: int
@@ -28,17 +28,17 @@ class Figure:
     Attributes
     ----------
     what : str
-        What was measured.
+        Description of the measurement.
     unit : str
-        "s", "ms", "x" (how many times as fast), "requests/s", "MB", "%" or "exponent".
+        "s", "ms", "x" (speed-up), "requests/s", "MB", "%" or "exponent".
     value, low, high : float
         The figure and its spread over the rounds.
     target, aim : float, optional
-        What it must reach and what would be splendid.
+        The value that it must reach, and a more ambitious one.
     seconds : dict of str to list of float
-        Every round of every thing that was timed.
+        Seconds of every counted round, by the name of the timed function.
     more : dict of str to float
-        What else was seen.
+        Further values.
     """
 
     what: str
@@ -59,16 +59,16 @@ class Figure:
 def time_in_turn(
     works: Mapping[str, Callable[[], Any]], rounds: int
 ) -> tuple[dict[str, list[float]], dict[str, Any]]:
-    """Time `works` one after the other, `rounds` times, after one round that is not counted.
+    """Time `works` one after the other, `rounds` times, after a warm-up round.
 
-    Whatever slows the machine down for a while so slows all of them.
+    If the machine is slow for a while, that affects all of them.
 
     Returns
     -------
     seconds : dict of str to list of float
         One number per round.
     results : dict of str to object
-        What each returned last; earlier results are dropped while no clock runs.
+        The last result of each; earlier results are freed outside the timed sections.
     """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     results: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def summarize(what: str, unit: str, values: list[float], **others: Any) -> Figur
 
 
 def time_calls(what: str, work: Callable[[], Any], rounds: int) -> Figure:
-    """Return the seconds that `work` takes."""
+    """Return the seconds of `work`."""
     seconds, _ = time_in_turn({OURS: work}, rounds)
     return summarize(what, "s", seconds[OURS], seconds=seconds)
 
@@ -98,15 +98,15 @@ def time_calls(what: str, work: Callable[[], Any], rounds: int) -> Figure:
 def compare(
     what: str, works: Mapping[str, Callable[[], Any]], rounds: int, **others: Any
 ) -> Figure:
-    """Return how many times as fast the first of two `works` is as the second."""
+    """Return the speed-up of the first of two `works` over the second."""
     seconds, _ = time_in_turn(works, rounds)
     return make_ratio(what, seconds, **others)
 
 
 def make_ratio(what: str, seconds: dict[str, list[float]], **others: Any) -> Figure:
-    """Return how many times as fast the first of two is as the second.
+    """Return the speed-up of the first of two over the second.
 
-    The value is the ratio of the medians, the spread that of the ratios of single rounds.
+    The value is the ratio of the medians, the spread is that of the ratios of single rounds.
     """
     ours, theirs = seconds.values()
     ratios = [their / our for our, their in zip(ours, theirs, strict=True)]

@@ -1,4 +1,4 @@
-"""Texts into matrices: this project's vectorizers against those of scikit-learn."""
+"""Vectorizers of this project against those of scikit-learn."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +54,7 @@ def compare_triples(plan: Plan) -> dict[str, Figure]:
 
 
 def compare_characters(plan: Plan) -> dict[str, Figure]:
-    """Compare fits on runs of 3 to 5 characters."""
+    """Compare fits on character n-grams of 3 to 5 characters."""
     what = "fit_transform, 3 to 5 characters"
     return {"characters": compare_fits(what, CHARACTERS, plan.slow_rounds, target=8, aim=20)}
 
@@ -69,7 +69,7 @@ def compare_transform(plan: Plan) -> dict[str, Figure]:
 
 
 def compare_cached_trial(plan: Plan) -> dict[str, Figure]:
-    """Compare trials of a search: features, classifier and validation, where counts are cached."""
+    """Compare trials of a search: features, classifier and validation, with cached counts."""
     frame = read_different_reviews()
     texts, labels = frame["text"].tolist(), frame["label"].to_numpy(str)
     train, held_out = train_test_split(range(len(texts)), test_size=0.2, random_state=SEED)

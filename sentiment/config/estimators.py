@@ -260,8 +260,8 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     """
     from sklearn.utils._param_validation import Interval, make_constraint
 
-    checks = [make_constraint(check) for check in constraints]
-    keywords = {check for check in constraints if isinstance(check, str)}
+    checks = [make_constraint(constraint) for constraint in constraints]
+    keywords = {constraint for constraint in constraints if isinstance(constraint, str)}
     match value:
         case {"_target_": str()}:  # a function, by its name
             fits = True
