@@ -31,17 +31,17 @@ with tempfile.NamedTemporaryFile() as file:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="arenas are those of glibc")
 @pytest.mark.parametrize(
-    ("shared", "variables", "one"),
+    ("shared", "variables", "is_shared"),
     [
         pytest.param(False, {}, False, id="without"),
         pytest.param(True, {}, True, id="shared"),
         pytest.param(True, {"MALLOC_ARENA_MAX": "3"}, False, id="a number that the user has set"),
     ],
 )
-def test_threads_share_an_arena(shared: bool, variables: dict[str, str], one: bool) -> None:
+def test_threads_share_an_arena(shared: bool, variables: dict[str, str], is_shared: bool) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "MALLOC_ARENA_MAX"} | variables
     code = _COUNT_ARENAS.format(shared=shared)
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
-    assert (int(run.stdout) == 1) is one
+    assert (int(run.stdout) == 1) is is_shared

@@ -52,10 +52,10 @@ def show(capsys: pytest.CaptureFixture[str], *texts: str) -> str:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_text_of_strangers_is_shown_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = show(capsys, text)
-    assert not _OBEYED.search(shown)
-    assert "in-no-print" not in shown
-    first = shown.splitlines()[0]
+    output = show(capsys, text)
+    assert not _OBEYED.search(output)
+    assert "in-no-print" not in output
+    first = output.splitlines()[0]
     shown_text = text.replace("in-no-print", "***")
     expected = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown_text)
     assert first == f"label    {expected}"
@@ -93,8 +93,10 @@ def test_one_console_prints_everything() -> None:
         functions = [node.func for node in ast.walk(parse(path)) if isinstance(node, ast.Call)]
         # What installs the packages runs before rich is there.
         if path.name not in ("console.py", "install.py"):
-            assert "print" not in {getattr(one, "id", "") for one in functions}, path
-            names = {getattr(one, "attr", getattr(one, "id", "")) for one in functions}
+            assert "print" not in {getattr(function, "id", "") for function in functions}, path
+            names = {
+                getattr(function, "attr", getattr(function, "id", "")) for function in functions
+            }
             assert "Console" not in names, path
 
 

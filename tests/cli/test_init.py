@@ -63,19 +63,19 @@ def project(
         del sys.modules[name]
 
 
-def call(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def call(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     """Run a program of this environment in `folder`, where only the working folder has the code."""
-    program = Path(sys.executable).with_name(words[0])
+    program = Path(sys.executable).with_name(overrides[0])
     return subprocess.run(
-        [str(program), *words[1:]], cwd=folder, capture_output=True, text=True, check=False
+        [str(program), *overrides[1:]], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
 def test_git_ignores_runs_and_nothing_else(tmp_path: Path) -> None:
-    made = make_project(tmp_path / "mail")
+    created = make_project(tmp_path / "mail")
     runs = tmp_path / "mail" / "outputs" / "mlflow.db"
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path / "mail", check=True)
-    names = [str(path.relative_to(tmp_path / "mail")) for path in [*made, runs]]
+    names = [str(path.relative_to(tmp_path / "mail")) for path in [*created, runs]]
     done = subprocess.run(
         ["git", "check-ignore", *names], cwd=tmp_path / "mail", capture_output=True, text=True
     )
@@ -83,14 +83,14 @@ def test_git_ignores_runs_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_its_own_tests_pass_and_its_callback_is_called(starter: Starter, tmp_path: Path) -> None:
-    made = call(tmp_path, "sentiment", "init", "desk")
-    assert made.returncode == 0, made.stderr
-    assert "  desk/desk/models.py\n" in made.stdout
+    created = call(tmp_path, "sentiment", "init", "desk")
+    assert created.returncode == 0, created.stderr
+    assert "  desk/desk/models.py\n" in created.stdout
     project = tmp_path / "desk"
 
-    def run(program: str, home: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    def run(program: str, home: Path, *overrides: str) -> "subprocess.CompletedProcess[str]":
         code = f"import runpy, sys; sys.path[0] = {str(home)!r}; {program}"
-        return starter.start_code(project, code, *words).wait()
+        return starter.start_code(project, code, *overrides).wait()
 
     module = "runpy.run_module('pytest', run_name='__main__', alter_sys=True)"
     done = run(module, project, "-q", "-p", "no:faker")
@@ -143,18 +143,18 @@ def test_a_full_disk_leaves_no_part_of_a_project(tmp_path: Path, is_new: bool) -
     assert all(path.stat().st_size for path in make_project(folder))
 
 
-@pytest.mark.parametrize("words", [[], ["a", "b"], ["--help"], ["."], ["x" * 300]])
+@pytest.mark.parametrize("overrides", [[], ["a", "b"], ["--help"], ["."], ["x" * 300]])
 def test_what_is_no_new_folder_is_one_message(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    words: list[str],
+    overrides: list[str],
 ) -> None:
     from sentiment.cli.main import main
 
     (tmp_path / "there").touch()
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["sentiment", "init", *words])
+    monkeypatch.setattr(sys, "argv", ["sentiment", "init", *overrides])
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 2
@@ -163,8 +163,8 @@ def test_what_is_no_new_folder_is_one_message(
 
 @pytest.fixture
 def trained(project: Path) -> Model:
-    words = ["experiment=team", "~hydra.callbacks.diary"]
-    result = sentiment.train(*words[:1])
+    overrides = ["experiment=team", "~hydra.callbacks.diary"]
+    result = sentiment.train(*overrides[:1])
     assert result.score == result.metrics["validation/cost"]
     assert result.metrics["model/size_mb"] > 0
     return sentiment.load(str(result.run_id))
@@ -226,11 +226,13 @@ def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained
     indirect=["project"],
 )
 def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: list[str]) -> None:
-    words = ["-m", "experiment=team", "search=centroid", "search.n_trials=2", *launcher]
+    overrides = ["-m", "experiment=team", "search=centroid", "search.n_trials=2", *launcher]
     if (project / "my_project").is_dir():
-        done = starter.run(project, "train", *words)
+        done = starter.run(project, "train", *overrides)
     else:
-        done = call(project, "sentiment", "train", *words)  # which sees PYTHONPATH from its start
+        done = call(
+            project, "sentiment", "train", *overrides
+        )  # which sees PYTHONPATH from its start
     assert done.returncode == 0, done.stderr
     results = [
         json.loads(path.read_text())
@@ -267,9 +269,9 @@ def test_a_flow_promotes_predicts_and_monitors_with_own_parts(
     monkeypatch.setattr("sentiment.tracking.provenance.read_commit", lambda: {"commit": "a"})
     rows = {"text": ["May I have a quote for 4 seats?"] * 3, "label": ["sales"] * 3}
     pd.DataFrame(rows).to_csv("new.csv", index=False)
-    words = ["train=experiment=team", "input=new.csv", "monitor=workspace=null"]
-    words = quote_free_text([*words, "promote=metric=cost resamples=200"])
-    result = run_flow(compose("flow", words))
+    overrides = ["train=experiment=team", "input=new.csv", "monitor=workspace=null"]
+    overrides = quote_free_text([*overrides, "promote=metric=cost resamples=200"])
+    result = run_flow(compose("flow", overrides))
     [predicted] = result.predictions
     assert pd.read_csv(predicted["output"])["prediction"].tolist() == ["sales"] * 3
     champion = sentiment.load("models:/sentiment@champion")
@@ -289,8 +291,8 @@ def test_an_installed_package_needs_no_folder(
     model = ["model=naive_bayes", "~model.alpha", "model._target_=my_project.models.Centroid"]
     with pytest.raises(ConfigError, match="which is not allowed"):
         compose("train", model, typed=True)
-    made = make(compose("train", [*model, "trusted=[my_project.models.*]"], typed=True), "model")
-    assert type(made).__module__ == "my_project.models"
+    created = make(compose("train", [*model, "trusted=[my_project.models.*]"], typed=True), "model")
+    assert type(created).__module__ == "my_project.models"
     assert str(elsewhere) not in os.environ.get("PYTHONPATH", "")
 
 
@@ -320,7 +322,7 @@ def test_a_metric_that_cannot_be_used_is_one_message(
 
 
 @pytest.mark.parametrize(
-    ("primary", "words"),
+    ("primary", "overrides"),
     [
         ("train", ["optimize=cots"]),
         ("predict", ["input=-", "deploy.metric=cots"]),
@@ -329,11 +331,11 @@ def test_a_metric_that_cannot_be_used_is_one_message(
     ],
 )
 def test_a_name_that_is_no_metric_is_answered_with_own_ones(
-    project: Path, primary: str, words: list[str]
+    project: Path, primary: str, overrides: list[str]
 ) -> None:
     with pytest.raises(ConfigError, match=r"accuracy, .*precision, .*ece.* cost[.,]") as caught:
-        compose(primary, words)
-    if "objectives" not in words[-1]:
+        compose(primary, overrides)
+    if "objectives" not in overrides[-1]:
         assert str(caught.value).endswith("Did you mean 'cost'?")
 
 
@@ -395,8 +397,8 @@ greater_is_better = false
     with (project / "pyproject.toml").open("a") as file:
         file.write(added)
     result = sentiment.train("experiment=team", "tracking=off", "optimize=f2")
-    made = evaluate(result.pipeline, result.data.validation)
-    scores = score(made)
+    created = evaluate(result.pipeline, result.data.validation)
+    scores = score(created)
     assert scores["loss"] == pytest.approx(scores["log_loss"])
     precision, recall = scores["precision"], scores["recall"]
     assert scores["f2"] == pytest.approx(5 * precision * recall / (4 * precision + recall))
@@ -433,7 +435,7 @@ class Absent(Columns):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("overrides", "said"),
     [
         (
             ["~model.sharpness", "model._target_=my_project.bad.Unmade"],
@@ -468,9 +470,11 @@ class Absent(Columns):
         (["data.test_size=0.95"], "data.validation_size + data.test_size is 1.05; expected less"),
     ],
 )
-def test_a_mistake_in_own_code_is_one_message(project: Path, words: list[str], said: str) -> None:
+def test_a_mistake_in_own_code_is_one_message(
+    project: Path, overrides: list[str], said: str
+) -> None:
     (project / "my_project" / "bad.py").write_text(BAD)
-    check_message(words, said)
+    check_message(overrides, said)
 
 
 def test_a_number_becomes_a_text_where_a_type_hint_expects_one(project: Path) -> None:
@@ -480,14 +484,14 @@ def test_a_number_becomes_a_text_where_a_type_hint_expects_one(project: Path) ->
     assert cleaner.transform(["order 5"]) == ["order 66"]
 
 
-def check_message(words: list[str], said: str) -> None:
+def check_message(overrides: list[str], said: str) -> None:
     """Check that a training of the project ends with code 2 and one message."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - a program gets the error itself
-        sentiment.train("experiment=team", "tracking=off", *words)
-    shown = explain_error(caught.value)
-    assert shown is not None
-    assert said in str(shown)
-    assert shown.exit_code == 2
+        sentiment.train("experiment=team", "tracking=off", *overrides)
+    explained = explain_error(caught.value)
+    assert explained is not None
+    assert said in str(explained)
+    assert explained.exit_code == 2
 
 
 ODD = """
@@ -614,8 +618,13 @@ def write_odd_package(project: Path) -> None:
 def test_a_classifier_that_is_none_is_one_message(project: Path, name: str, said: str) -> None:
     """Also in the __init__.py of a package, which a pattern such as odd.* includes."""
     write_odd_package(project)
-    words = ["features=tfidf", "~model.sharpness", f"model._target_=odd.{name}", "trusted=[odd.*]"]
-    check_message(words, said)
+    overrides = [
+        "features=tfidf",
+        "~model.sharpness",
+        f"model._target_=odd.{name}",
+        "trusted=[odd.*]",
+    ]
+    check_message(overrides, said)
 
 
 @pytest.mark.slow
@@ -635,11 +644,11 @@ def test_editors_know_the_parts_of_a_project(project: Path) -> None:
     assert not model.is_valid({"_target_": "other.Model"})
     experiment = Draft7Validator(schemas["experiment"])
     assert not experiment.is_valid({"optimize": "coast"})
-    known = {
+    targets = {
         one["if"]["properties"]["_target_"]["const"]: one["then"]["properties"]
         for one in schemas["model"]["then"]["allOf"]
     }
-    sharpness = known["my_project.models.Centroid"]["sharpness"]
+    sharpness = targets["my_project.models.Centroid"]["sharpness"]
     assert "larger makes probabilities" in sharpness["description"]
 
 
@@ -647,8 +656,13 @@ def test_editors_know_the_parts_of_a_project(project: Path) -> None:
 def test_predictions_that_are_none_are_not_written(project: Path) -> None:
     """A model that predicts a few rows well may fail on others, in a file as from Python."""
     write_odd_package(project)
-    words = ["features=tfidf", "~model.sharpness", "model._target_=odd.Later", "trusted=[odd.*]"]
-    result = sentiment.train("experiment=team", *words)
+    overrides = [
+        "features=tfidf",
+        "~model.sharpness",
+        "model._target_=odd.Later",
+        "trusted=[odd.*]",
+    ]
+    result = sentiment.train("experiment=team", *overrides)
     said = "Later is not as expected: its probabilities are not all between 0 and 1"
     with pytest.raises(FitError, match=said):
         sentiment.predict_file(

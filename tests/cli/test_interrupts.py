@@ -46,9 +46,9 @@ MODULE = ("sentiment", "train")
 def test_ctrl_c_at_an_import_prints_no_traceback(
     command: tuple[str, ...], moment: str, handler: str, code: int, error: str, tmp_path: Path
 ) -> None:
-    words = [*command, "data=csv", "data.path=nope.csv"]
+    arguments = [*command, "data=csv", "data.path=nope.csv"]
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, moment, handler, *words],
+        [sys.executable, "-c", PROGRAM, moment, handler, *arguments],
         cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
         capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip

@@ -22,8 +22,8 @@ def form(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "_arguments", [])
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int | str | None:
-    monkeypatch.setattr(sys, "argv", ["sentiment", *words])
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None:
+    monkeypatch.setattr(sys, "argv", ["sentiment", *arguments])
     try:
         cli.main()
     except SystemExit as stop:
@@ -37,13 +37,13 @@ def test_each_command_has_a_script_a_config_and_a_line_of_help() -> None:
     assert set(COMMANDS) == {path.stem for path in (ROOT / "conf").glob("*.yaml")}
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
 def test_help_lists_all_commands(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, *words) == 0
-    shown = capsys.readouterr().out
-    assert all(f"\n  {name} " in shown for name in COMMANDS)
+    assert run(monkeypatch, *arguments) == 0
+    output = capsys.readouterr().out
+    assert all(f"\n  {name} " in output for name in COMMANDS)
 
 
 def test_the_version_is_that_of_the_package(
@@ -63,14 +63,14 @@ def test_a_mistyped_command_is_an_error_with_a_suggestion(
     assert error.endswith("Did you mean train?\n")
 
 
-@pytest.mark.parametrize("words", [[], ["fish"], ["bash", "zsh"]])
+@pytest.mark.parametrize("arguments", [[], ["fish"], ["bash", "zsh"]])
 def test_completion_expects_a_shell(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, "completion", *words) == 2
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert shown.err.endswith("expected a shell: bash or zsh.\n")
+    assert run(monkeypatch, "completion", *arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.endswith("expected a shell: bash or zsh.\n")
 
 
 def test_zsh_runs_the_completion_of_bash(
@@ -152,15 +152,15 @@ def test_settings_are_read_from_both_forms_of_a_command(program: bool) -> None:
     if program:
         commands.remember_program()
     assert suggest_command("best") == ("sentiment best" if program else "python scripts/best.py")
-    words = ["model=svm", "data.path=my file.csv", "features.token_pattern='(?u)\\w+'"]
-    command = write_command("train", words)
+    arguments = ["model=svm", "data.path=my file.csv", "features.token_pattern='(?u)\\w+'"]
+    command = write_command("train", arguments)
     assert command.startswith("sentiment train" if program else "python scripts/train.py")
-    assert read_origin({"command": command}) == words
-    tags = describe_origin("train", words)
+    assert read_origin({"command": command}) == arguments
+    tags = describe_origin("train", arguments)
     assert tags["command"] == command
-    assert read_origin(tags) == words
+    assert read_origin(tags) == arguments
     # A store may have cut the list.
-    assert read_origin(tags | {"overrides": tags["overrides"][:9]}) == words
+    assert read_origin(tags | {"overrides": tags["overrides"][:9]}) == arguments
     assert read_origin({}) is None
 
 

@@ -21,8 +21,8 @@ QUICK = ["data=rotten_tomatoes", "data.limit=300", "features=tfidf_unigram"]
 MESSAGE = "outputs is ''; expected a folder, such as outputs=outputs.\n"
 
 
-def run_python(*words: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":
-    command = [sys.executable, *map(str, words)]
+def run_python(*arguments: str | Path, **options: object) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=True, **options)  # type: ignore[call-overload, no-any-return]
 
 
@@ -32,11 +32,11 @@ def test_a_checkout_runs_its_own_code_in_the_environment_of_another(tmp_path: Pa
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     train = tmp_path / "conf" / "train.yaml"
     train.write_text(train.read_text().replace("seed: 42", "seed: 7"))
-    shown = run_python(tmp_path / "scripts" / "train.py", "--cfg", "job", cwd=tmp_path)
-    assert "seed: 7\n" in shown.stdout
+    completed = run_python(tmp_path / "scripts" / "train.py", "--cfg", "job", cwd=tmp_path)
+    assert "seed: 7\n" in completed.stdout
     code = "import _checkout, sentiment, sentiment.config as c; print(sentiment.__file__, c.CONF)"
-    found = run_python("-c", code, cwd=tmp_path / "scripts")
-    assert found.stdout.split() == [
+    imported = run_python("-c", code, cwd=tmp_path / "scripts")
+    assert imported.stdout.split() == [
         str(tmp_path / "sentiment" / "__init__.py"),
         str(tmp_path / "conf"),
     ]
@@ -59,37 +59,37 @@ def test_a_run_is_trained_in_a_folder_with_quotes(starter: Starter, tmp_path: Pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", [[], ["tracking=off"]])
+@pytest.mark.parametrize("arguments", [[], ["tracking=off"]])
 def test_a_folder_whose_name_is_not_unicode_is_named(
-    words: list[str], starter: Starter, tmp_path: Path
+    arguments: list[str], starter: Starter, tmp_path: Path
 ) -> None:
     here = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
     here.mkdir()
-    done = starter.run(here, "train", *QUICK, *words)
+    done = starter.run(here, "train", *QUICK, *arguments)
     assert done.returncode == 2, done.stderr
     assert re.fullmatch(r"train\.py: .*caf\\udce9/outputs.* is not in UTF-8\. .*\n", done.stderr)
     assert [path for path in here.rglob("*") if path.is_file()] == []
-    done = starter.run(here, "train", *QUICK, *words, f"outputs={tmp_path}/outputs")
+    done = starter.run(here, "train", *QUICK, *arguments, f"outputs={tmp_path}/outputs")
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
-    "words", [["train"], ["train", "-m", "seed=1,2"], ["predict", "input=x.csv"], ["flow"]]
+    "arguments", [["train"], ["train", "-m", "seed=1,2"], ["predict", "input=x.csv"], ["flow"]]
 )
 def test_an_empty_outputs_folder_is_not_the_root(
-    run_script: Run, tmp_path: Path, words: list[str]
+    run_script: Run, tmp_path: Path, arguments: list[str]
 ) -> None:
-    done = run_script(*words, "outputs=")
-    assert (done.returncode, done.stderr) == (2, f"{words[0]}.py: {MESSAGE}")
+    done = run_script(*arguments, "outputs=")
+    assert (done.returncode, done.stderr) == (2, f"{arguments[0]}.py: {MESSAGE}")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["predict", "--help"], ["predict", "input=x.csv"]])
+@pytest.mark.parametrize("arguments", [["predict", "--help"], ["predict", "input=x.csv"]])
 def test_a_folder_that_was_removed_is_named(
-    run_script: Run, tmp_path: Path, words: list[str]
+    run_script: Run, tmp_path: Path, arguments: list[str]
 ) -> None:
     remove = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')"
-    done = run_script(*words, before=remove)
+    done = run_script(*arguments, before=remove)
     message = "the current folder was removed. Change to one that exists, and try again."
     assert (done.returncode, done.stderr) == (2, f"predict.py: {message}\n")
     assert list(tmp_path.iterdir()) == []

@@ -84,9 +84,9 @@ def test_train_then_predict(
         "reviews.predictions.csv.json",
     ]
 
-    again = run_script("predict", "input=reviews.csv")
-    assert again.returncode == 2
-    assert again.stderr == (
+    repeated = run_script("predict", "input=reviews.csv")
+    assert repeated.returncode == 2
+    assert repeated.stderr == (
         "predict.py: 'reviews.predictions.csv' exists already. Name another file with "
         "output=<file>, or replace it with overwrite=true.\n"
     )
@@ -298,19 +298,19 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
     (tmp_path / "picture.csv").write_bytes(b"\x89PNG\n\x00,\xff\n")
     (tmp_path / "reviews.csv").write_text("review,sentiment\nfine,good\n")
     (tmp_path / "one_class.csv").write_text("review,sentiment\n" + "a fine film,good\n" * 9)
-    before = sorted(path.name for path in tmp_path.iterdir())
+    names_before = sorted(path.name for path in tmp_path.iterdir())
     fits = "features.min_df=1000" in arguments
     done = run_script(script, *arguments)
     expected = f"{script}.py: {message.format(cwd=tmp_path)}\n"
     assert done.stderr.endswith(expected) if fits else done.stderr == expected  # after a warning
     assert done.returncode == 2
     assert done.stdout == ""
-    left = sorted(path.name for path in tmp_path.iterdir())
+    remaining = sorted(path.name for path in tmp_path.iterdir())
     if fits:  # the run was begun, so the store has it, as failed
         assert not list((tmp_path / "outputs" / "train").glob("*/*"))
     else:
         assert list((tmp_path / "outputs").rglob("*")) == []
-        assert [name for name in left if name != "outputs"] == before
+        assert [name for name in remaining if name != "outputs"] == names_before
 
 
 @pytest.mark.parametrize(
@@ -326,12 +326,12 @@ def test_a_mistake_ends_in_one_message_and_leaves_nothing(
         (["data=csv", "data.path=typo.csv"], "data.path is 'typo.csv', but there is no such file"),
     ],
 )
-@pytest.mark.parametrize("place", ["outputs=new/results", "hydra.run.dir=new/results"])
+@pytest.mark.parametrize("location", ["outputs=new/results", "hydra.run.dir=new/results"])
 def test_a_mistake_leaves_no_folder(
-    starter: Starter, tmp_path: Path, words: list[str], message: str, place: str
+    starter: Starter, tmp_path: Path, words: list[str], message: str, location: str
 ) -> None:
     """Not even the one that Hydra makes for a run, and those around it."""
-    done = starter.run(tmp_path, "train", *words, place)
+    done = starter.run(tmp_path, "train", *words, location)
     assert done.returncode == 2
     assert done.stderr.startswith(f"train.py: {message}")
     assert list(tmp_path.iterdir()) == []
@@ -342,8 +342,8 @@ def test_a_mistake_leaves_folders_that_were_there(starter: Starter, tmp_path: Pa
     typo = ["data=csv", "data.path=typo.csv"]
     for folder in ("mine/empty", "mine/empty/new", "mine"):
         assert starter.run(tmp_path, "train", *typo, f"hydra.run.dir={folder}").returncode == 2
-    left = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
-    assert left == ["mine", "mine/empty"]
+    remaining = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")]
+    assert remaining == ["mine", "mine/empty"]
 
 
 def test_a_place_that_cannot_be_written_is_reported(run_script: Run, tmp_path: Path) -> None:
@@ -439,14 +439,14 @@ def test_a_person_who_watches_sees_stages_and_what_to_type_next(
     monkeypatch.setenv("COLUMNS", "120")
     command = [sys.executable, str(ROOT / "scripts" / "train.py"), *QUICK, f"outputs={tmp_path}"]
     assert pty.spawn(command, read) == 0
-    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
+    screen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode())
     for expected in (
         "prepare data",
         "fit",
         "rehearse deployment",
         "next     python scripts/predict.py",
     ):
-        assert expected in shown
+        assert expected in screen
     for path in tmp_path.glob("train/*/*/figures/*.png"):
         assert path.stat().st_size > 5_000, "a figure is on it"
 

@@ -76,9 +76,9 @@ def reviews_file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("kept", ["in a store", "in a file"])
+@pytest.mark.parametrize("expected", ["in a store", "in a file"])
 def test_a_prediction_imports_only_what_it_needs(
-    kept: str,
+    expected: str,
     train_quickly: Callable[..., TrainingResult],
     store: Path,
     tmp_path: Path,
@@ -86,11 +86,11 @@ def test_a_prediction_imports_only_what_it_needs(
 ) -> None:
     result = train_quickly()
     where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
-    if kept == "in a file":
+    if expected == "in a file":
         save_model(result.pipeline, tmp_path / "model.skops")
         where = [f"deploy.run={tmp_path}/model.skops"]
-    words = [f"input={reviews_file}", *where]
-    assert run_command(tmp_path, [*DEFERRED, *OTHERS], "predict", *words) == [0, []]
+    overrides = [f"input={reviews_file}", *where]
+    assert run_command(tmp_path, [*DEFERRED, *OTHERS], "predict", *overrides) == [0, []]
     assert len((tmp_path / "reviews.predictions.csv").read_text().splitlines()) == 3
 
 

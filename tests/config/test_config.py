@@ -176,8 +176,8 @@ def test_a_mistake_is_reported_in_one_message(override: str, message: str) -> No
 @pytest.mark.slow
 def test_what_cannot_be_composed_hides_nothing() -> None:
     """Hydra stops at the first of these."""
-    shown = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
-    assert [line.partition(";")[0] for line in shown.splitlines()] == [
+    printed = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
+    assert [line.partition(";")[0] for line in printed.splitlines()] == [
         "6 problems in the configuration:",
         f"  - there is no setting 'sed'. Did you mean 'seed'? Known: {KNOWN}, experiment.",
         "  - model=svn: there is no such model. Did you mean 'svm'? Expected one of "
@@ -192,11 +192,11 @@ def test_what_cannot_be_composed_hides_nothing() -> None:
 
 
 def test_all_problems_are_reported_at_once() -> None:
-    shown = mistake("data=csv", "+model.typo=1", "+deploy._target_x=1", "+sead=1")
-    assert shown.startswith("4 problems in the configuration:\n")
-    assert "  - data.path has no value" in shown
-    assert "  - model.typo is not a parameter" in shown
-    assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in shown
+    printed = mistake("data=csv", "+model.typo=1", "+deploy._target_x=1", "+sead=1")
+    assert printed.startswith("4 problems in the configuration:\n")
+    assert "  - data.path has no value" in printed
+    assert "  - model.typo is not a parameter" in printed
+    assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in printed
 
 
 def test_the_words_of_the_message_drop_what_another_class_left() -> None:
@@ -284,8 +284,8 @@ def test_settings_are_flattened_for_the_record() -> None:
 
 
 def test_what_is_no_free_text_is_left_alone() -> None:
-    words = ["-m", "model=svm,nbsvm", "input=null", "text='it is'", "output=${x}", "--help"]
-    assert quote_free_text(words) == words
+    arguments = ["-m", "model=svm,nbsvm", "input=null", "text='it is'", "output=${x}", "--help"]
+    assert quote_free_text(arguments) == arguments
     assert quote_free_text(["deploy.threshold=precision>=0.9", "input=a (1).csv"]) == [
         "deploy.threshold='precision>=0.9'",
         "input='a (1).csv'",
@@ -312,7 +312,7 @@ def test_a_value_without_a_key_gets_the_key_that_it_is_meant_for(
 
 
 @pytest.mark.parametrize(
-    ("words", "example"),
+    ("arguments", "example"),
     [
         (["--model=svm"], "--model; settings are written without dashes: model=svm"),
         (["seed=1", "--model", "svm"], "--model; settings are written without dashes: model=svm"),
@@ -320,14 +320,14 @@ def test_a_value_without_a_key_gets_the_key_that_it_is_meant_for(
         (["--verbose"], "--verbose; settings are written without dashes: verbose=<value>"),
     ],
 )
-def test_a_setting_written_like_an_option_is_a_mistake(words: list[str], example: str) -> None:
+def test_a_setting_written_like_an_option_is_a_mistake(arguments: list[str], example: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_options(words)
+        check_options(arguments)
     assert str(caught.value) == f"there is no option {example}."
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["seed=1", "-x"], "unrecognized arguments: -x. Expected key=value, or an option that "),
         (["-cn"], "argument --config-name/-cn: expected one argument. Expected key=value"),
@@ -335,14 +335,14 @@ def test_a_setting_written_like_an_option_is_a_mistake(words: list[str], example
         (["--cfg", "jobs"], "argument --cfg/-c: invalid choice: 'jobs'"),
     ],
 )
-def test_an_option_that_hydra_refuses_is_a_mistake(words: list[str], message: str) -> None:
+def test_an_option_that_hydra_refuses_is_a_mistake(arguments: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        check_options(words)
+        check_options(arguments)
     assert str(caught.value).startswith(message)
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         [],
         ["seed=1", "-m", "--multirun"],
@@ -352,8 +352,8 @@ def test_an_option_that_hydra_refuses_is_a_mistake(words: list[str], message: st
         ["input=--x"],
     ],
 )
-def test_options_of_hydra_are_left_to_it(words: list[str]) -> None:
-    check_options(words)
+def test_options_of_hydra_are_left_to_it(arguments: list[str]) -> None:
+    check_options(arguments)
 
 
 @pytest.mark.parametrize(

@@ -76,34 +76,34 @@ def test_no_file_is_left_out() -> None:
 
 @pytest.mark.parametrize("name", options("data"))
 def test_data(name: str) -> None:
-    made = make_one("data", name, "read")
-    assert isinstance(made, Dataset)
-    assert (made.name, made.limit, made.on_bad_rows) == (name, None, "drop")
-    assert (made.validation_size, made.test_size) == (0.1, 0.2)
+    dataset = make_one("data", name, "read")
+    assert isinstance(dataset, Dataset)
+    assert (dataset.name, dataset.limit, dataset.on_bad_rows) == (name, None, "drop")
+    assert (dataset.validation_size, dataset.test_size) == (0.1, 0.2)
 
 
 @pytest.mark.parametrize("name", options("features"))
 def test_features(name: str) -> None:
     texts = ["a good film", "a bad film", "good good fun"] * 5
     labels = ["good", "bad", "good"] * 5
-    made = make_one("features", name, "fit", "transform")
+    transformer = make_one("features", name, "fit", "transform")
     if name == "lsa":  # there are as many topics as terms at most
-        made.set_params(svd__n_components=2)
-    assert made.fit_transform(texts, labels).shape[0] == 15
+        transformer.set_params(svd__n_components=2)
+    assert transformer.fit_transform(texts, labels).shape[0] == 15
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", options("model"))
 def test_model(name: str) -> None:
-    made = make_one("model", name, "fit")
+    classifier = make_one("model", name, "fit")
     if name == "classifier_chain":  # it takes several labels in a row; see its own tests
-        assert isinstance(make_pipeline(TfidfVectorizer(), made, ";")["model"], LabelSetChain)
+        assert isinstance(make_pipeline(TfidfVectorizer(), classifier, ";")["model"], LabelSetChain)
         return
-    made = adapt_classifier(made)
-    assert is_classifier(made)
+    classifier = adapt_classifier(classifier)
+    assert is_classifier(classifier)
     rows = csr_matrix([[1.0, 0.0], [0.0, 1.0]] * 30)
     labels = ["1", "2"] if name == "ordinal" else ["a", "b"]  # only numbers have an order
-    fitted = made.fit(rows, np.array(labels * 30))
+    fitted = classifier.fit(rows, np.array(labels * 30))
     assert fitted.predict(rows[:2]).tolist() == labels
     assert fitted.predict_proba(rows).shape == (60, 2)
 
@@ -118,13 +118,13 @@ def test_self_training_may_be_inside_of_another_model() -> None:
 def test_any_linear_model_can_be_the_student_of_self_training(student: str) -> None:
     cfg = compose("train", ["experiment=few_labels", f"model@model.estimator={student}"])
     assert cfg.model.estimator == compose("train", [f"model={student}"]).model
-    made = adapt_classifier(make(cfg, "model", "fit"))
-    assert made.estimator.__module__.startswith(("sklearn.", "sentiment."))
-    assert hasattr(made.estimator, "predict_proba")
+    classifier = adapt_classifier(make(cfg, "model", "fit"))
+    assert classifier.estimator.__module__.startswith(("sklearn.", "sentiment."))
+    assert hasattr(classifier.estimator, "predict_proba")
 
 
 @pytest.mark.parametrize(
-    ("words", "group", "own"),
+    ("overrides", "group", "choice"),
     [
         (["experiment=few_labels", "features=char"], "features", "features=char"),
         (["experiment=best", "model=nbsvm"], "model", "model=nbsvm"),
@@ -132,11 +132,13 @@ def test_any_linear_model_can_be_the_student_of_self_training(student: str) -> N
     ],
 )
 def test_other_choices_in_an_experiment_have_their_own_settings(
-    words: list[str], group: str, own: str
+    overrides: list[str], group: str, choice: str
 ) -> None:
     # Not resolved, since the experiment may set what they refer to.
-    found, expected = (OmegaConf.to_container(compose("train", w)[group]) for w in (words, [own]))
-    assert found == expected
+    actual, expected = (
+        OmegaConf.to_container(compose("train", typed)[group]) for typed in (overrides, [choice])
+    )
+    assert actual == expected
 
 
 @pytest.mark.parametrize("name", options("deploy"))
@@ -146,8 +148,8 @@ def test_deploy(name: str) -> None:
 
 @pytest.mark.parametrize("name", options("tracking"))
 def test_tracking(name: str) -> None:
-    made = make_one("tracking", name, "start", "find_model")
-    assert isinstance(made, MlflowTracker | NoTracker)
+    tracker = make_one("tracking", name, "start", "find_model")
+    assert isinstance(tracker, MlflowTracker | NoTracker)
 
 
 @pytest.mark.parametrize("name", options("experiment"))
@@ -155,7 +157,9 @@ def test_experiment(name: str) -> None:
     features = make(compose("train", [f"experiment={name}"]), "features")
     vectorizers = list(list_vectorizers(features))
     assert vectorizers
-    assert all(find_rules(one) for one in vectorizers), "the kernels know its token patterns"
+    assert all(find_rules(vectorizer) for vectorizer in vectorizers), (
+        "the kernels know its token patterns"
+    )
     text = (CONF / "experiment" / f"{name}.yaml").read_text()
     assert f"python scripts/train.py experiment={name}" in text, "the command heads the file"
 
@@ -188,13 +192,13 @@ def test_keys_are_parameters(path: Path) -> None:
     group = path.parts[0]
     if path in PARTS or group in ("experiment", "search"):
         return
-    made = make_one(group, path.stem)
+    instance = make_one(group, path.stem)
     text = OmegaConf.load(CONF / path)
-    held = made.get_params() if hasattr(made, "get_params") else vars(made)
+    attributes = instance.get_params() if hasattr(instance, "get_params") else vars(instance)
     for key in text:
         if key in ("_target_", "defaults", "parts", "members", "weights"):
             continue
-        assert key in held
+        assert key in attributes
 
 
 def test_the_ensemble_is_composed_from_its_members_files() -> None:
@@ -244,9 +248,9 @@ def test_search(name: str) -> None:
         drawn = {key: trial._suggest(f"{key} {model}", d) for key, d in case.items()}
         params = {**trial.params, **drawn, "model": model}
         typed = space.write({k: v for k, v in params.items() if " " not in k})
-        made = compose("train", typed)
-        assert is_classifier(make(made, "model", "fit"))
-        make(made, "features", "fit", "transform")
+        composed = compose("train", typed)
+        assert is_classifier(make(composed, "model", "fit"))
+        make(composed, "features", "fit", "transform")
 
 
 # Too slow for a search over many models, not installed by default, made of others, for labels on a
@@ -277,20 +281,22 @@ def test_every_quick_model_has_its_part_in_all() -> None:
 @pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])
 def test_what_is_checked_before_a_search_has_every_choice_and_both_ends(name: str) -> None:
     space = read_space(compose("train", [f"search={name}"]).search, [])
-    words = {word for sample in space.list_samples() for word in sample}
+    overrides = {override for sample in space.list_samples() for override in sample}
     cases = [case for spaces in space.branches.values() for case in spaces.values()]
     for part in (space.common, *cases):
         for key, drawn in part.items():
             values = getattr(drawn, "choices", None) or (drawn.low, drawn.high)
-            assert {write_override(key, value) for value in values} <= words
+            assert {write_override(key, value) for value in values} <= overrides
 
 
 def make_topics(classes: int) -> pd.DataFrame:
     """Return 210 short texts, as many of each class as of another, which has words of its own."""
     rng = np.random.default_rng(classes)
     labels = np.arange(210) % classes
-    words = [[*rng.integers(0, 40, 12), *(100 + 3 * k + rng.integers(0, 3, 4))] for k in labels]
-    texts = [" ".join(f"w{word}" for word in row) for row in words]
+    word_numbers = [
+        [*rng.integers(0, 40, 12), *(100 + 3 * k + rng.integers(0, 3, 4))] for k in labels
+    ]
+    texts = [" ".join(f"w{word}" for word in row) for row in word_numbers]
     return pd.DataFrame({"text": texts, "label": [f"c{k}" for k in labels]})
 
 
@@ -310,13 +316,15 @@ def test_an_experiment_learns_any_number_of_classes(name: str) -> None:
 def test_every_choice_of_a_space_works_with_any_number_of_classes(name: str) -> None:
     if name == "lightgbm":
         pytest.importorskip("lightgbm")
-    words = [f"model={name}"]
+    overrides = [f"model={name}"]
     if name in {"gradient_boosting", "lightgbm", "random_forest"}:
-        words.append("model.n_estimators=2")
-    space = read_space(compose("train", [f"search={name}"]).search, words)
+        overrides.append("model.n_estimators=2")
+    space = read_space(compose("train", [f"search={name}"]).search, overrides)
     topics = [make_topics(classes) for classes in (3, 9)]
     if name == "ordinal":  # only numbers have an order
-        topics = [one.assign(label=pd.factorize(one["label"])[0].astype(str)) for one in topics]
+        topics = [
+            frame.assign(label=pd.factorize(frame["label"])[0].astype(str)) for frame in topics
+        ]
     for sample in space.list_samples():
         cfg = compose("train", sample)
         for frame in topics:

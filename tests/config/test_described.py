@@ -33,15 +33,15 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_every_setting_has_a_meaning(path: Path) -> None:
-    settings = [one for one in read_settings(path) if not one.key.startswith(RANGES)]
+    settings = [setting for setting in read_settings(path) if not setting.key.startswith(RANGES)]
     assert settings or path.stem in ("off", "random_forest")
-    assert [one.key for one in settings if not find_meaning(one, path)] == []
+    assert [setting.key for setting in settings if not find_meaning(setting, path)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_no_setting_of_a_file_is_left_out(path: Path) -> None:
     """As the parser of YAML reads the file, nested ones included."""
-    read = {one.key for one in read_settings(path)}
+    read = {setting.key for setting in read_settings(path)}
     for key, value in flatten(yaml.safe_load(path.read_text())):
         assert key in read or key.split(".")[0] in ("defaults", "hydra"), (key, value)
 
@@ -49,12 +49,12 @@ def test_no_setting_of_a_file_is_left_out(path: Path) -> None:
 def flatten(values: object, prefix: str = "") -> list[tuple[str, object]]:
     if not isinstance(values, dict) or not values:
         return [(prefix.rstrip("."), values)]
-    rows = [row for key, one in values.items() for row in flatten(one, f"{prefix}{key}.")]
+    rows = [row for key, setting in values.items() for row in flatten(setting, f"{prefix}{key}.")]
     return [(key, value) for key, value in rows if not key.endswith("_target_")]
 
 
 def test_included_files_are_read_and_overridden(tmp_path: Path) -> None:
-    by_key = {one.key: one for one in read_settings(CONF / "data" / "kaggle.yaml")}
+    by_key = {setting.key: setting for setting in read_settings(CONF / "data" / "kaggle.yaml")}
     assert by_key["text_column"].written == "review"
     assert by_key["limit"].written == "null"
     assert by_key["path"].target == "sentiment.data.datasets.TableFile"
@@ -66,7 +66,10 @@ def test_included_files_are_read_and_overridden(tmp_path: Path) -> None:
         "# What it is.\ndefaults:\n  - base\n  - _self_\na: 2\nc:  # of both\n  d: [1, 2]\n"
         "  # Above it.\n  e: {}\n"
     )
-    found = {one.key: (one.written, one.comment) for one in read_settings(tmp_path / "top.yaml")}
+    found = {
+        setting.key: (setting.written, setting.comment)
+        for setting in read_settings(tmp_path / "top.yaml")
+    }
     assert found == {
         "a": ("2", "the first"),
         "b": ("'x # y'", "the second"),
@@ -85,7 +88,7 @@ def test_a_file_that_is_no_yaml_hides_no_comment_of_others(tmp_path: Path) -> No
 
 def test_a_parameter_of_scikit_learn_is_described_by_its_constraints() -> None:
     path = CONF / "model" / "sgd.yaml"
-    [penalty] = [one for one in read_settings(path) if one.key == "penalty"]
+    [penalty] = [setting for setting in read_settings(path) if setting.key == "penalty"]
     assert find_expected_values(penalty, path) == "null or one of elasticnet, l1, l2"
 
 

@@ -53,10 +53,10 @@ def test_parts_are_those_that_hydra_reads(prefix: str, key: str, value: str | No
         value = ""
     word = f"{prefix}{key}" if value is None else f"{prefix}{key}={value}"
     read = OverridesParser.create().parse_override(word)
-    parts = split_override(word)
-    assert TYPES[parts.prefix] == read.type
-    assert (parts.key, parts.package) == (read.key_or_group, read.package)
-    assert parts.value == (None if value is None else read.get_value_string())
+    split = split_override(word)
+    assert TYPES[split.prefix] == read.type
+    assert (split.key, split.package) == (read.key_or_group, read.package)
+    assert split.value == (None if value is None else read.get_value_string())
     assert find_key(word) == read.key_or_group
 
 
@@ -65,16 +65,16 @@ def test_parts_are_those_that_hydra_reads(prefix: str, key: str, value: str | No
 def test_packages_are_those_that_hydra_reads(group: str, package: str, prefix: str) -> None:
     word = f"{prefix}{group}@{package}=a"
     read = OverridesParser.create().parse_override(word)
-    parts = split_override(word)
-    assert (parts.key, parts.package) == (read.key_or_group, read.package) == (group, package)
+    split = split_override(word)
+    assert (split.key, split.package) == (read.key_or_group, read.package) == (group, package)
 
 
 @given(TEXT)
 def test_parts_make_the_word_again(word: str) -> None:
-    parts = split_override(word)
-    package = "" if parts.package is None else f"@{parts.package}"
-    value = "" if parts.value is None else f"={parts.value}"
-    assert f"{parts.prefix}{parts.key}{package}{value}" == word
+    split = split_override(word)
+    package = "" if split.package is None else f"@{split.package}"
+    value = "" if split.value is None else f"={split.value}"
+    assert f"{split.prefix}{split.key}{package}{value}" == word
 
 
 @pytest.mark.parametrize(

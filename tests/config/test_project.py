@@ -44,9 +44,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 OWN = ["model=bold"]
 
 
-def fault(*words: str) -> str:
+def fault(*overrides: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        compose("train", list(words))
+        compose("train", list(overrides))
     return str(caught.value)
 
 
@@ -88,8 +88,8 @@ def test_only_what_the_user_typed_is_trusted(project: Path) -> None:
 
 
 def test_what_a_recorded_command_trusts_is_left_out() -> None:
-    words = ["model=svm", "trusted=[os.*]", "+trusted=[a.b]", "++trusted.0=os.*", "seed=1"]
-    tags = describe_origin("train", words)
+    overrides = ["model=svm", "trusted=[os.*]", "+trusted=[a.b]", "++trusted.0=os.*", "seed=1"]
+    tags = describe_origin("train", overrides)
     for recorded in (tags, {"command": tags["command"]}, {"overrides": tags["overrides"]}):
         assert read_origin(recorded) == ["model=svm", "seed=1"]
 
@@ -124,10 +124,10 @@ def test_a_warning_says_that_an_installed_package_hides_the_folder(
 )
 def test_a_module_that_raises_is_one_message(project: Path, code: str, said: str) -> None:
     (project / "mine" / "models.py").write_text(code)
-    shown = fault(*OWN)
-    assert shown.startswith("model._target_ is 'mine.models.Bold': mine.models raised an error: ")
-    assert said in shown
-    assert ", in mine/models.py, line 2. Correct that file" in shown
+    message = fault(*OWN)
+    assert message.startswith("model._target_ is 'mine.models.Bold': mine.models raised an error: ")
+    assert said in message
+    assert ", in mine/models.py, line 2. Correct that file" in message
 
 
 @pytest.mark.parametrize("name", ["mine.absent.Bold", "mine.models.Absent"])

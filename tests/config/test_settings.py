@@ -230,12 +230,12 @@ ORACLES: dict[str, Oracle] = {
             lambda v: isinstance(v, list) and all(map(column, v)),
             lambda v: (
                 isinstance(v, dict)
-                and all(one in ("number", "category", "date") for one in v.values())
+                and all(item in ("number", "category", "date") for item in v.values())
             ),
         )
     ),
     "explain.columns": or_null(
-        lambda v: isinstance(v, dict) and all(one is None or any_text(one) for one in v.values())
+        lambda v: isinstance(v, dict) and all(item is None or any_text(item) for item in v.values())
     ),
     "probabilities": one_of("top", "all"),
     "workers": whole(1, 1024),
@@ -364,22 +364,22 @@ EXPERIMENTS = [
 # The variant that has a choice first, and that with which a command begins.
 FIRST = {
     (command, word): number
-    for command, words, number in reversed([*VARIANTS, *EXPERIMENTS])
-    for word in [*words, ""]
+    for command, overrides, number in reversed([*VARIANTS, *EXPERIMENTS])
+    for word in [*overrides, ""]
 }
 
 
-def is_new(command: str, words: list[str], number: int, key: str) -> bool:
+def is_new(command: str, overrides: list[str], number: int, key: str) -> bool:
     """Return whether a setting was in no variant before this one.
 
     Those of a group are tried with each of its choices, and those of an experiment with it; all
     others depend on the command alone, and are tried once for it.
     """
     group = key.partition(".")[0]
-    chosen = [word for word in words if word.startswith(f"{group}=")]
-    if words and words[0].startswith("experiment="):
+    choices = [word for word in overrides if word.startswith(f"{group}=")]
+    if overrides and overrides[0].startswith("experiment="):
         return group in ("features", "model")
-    return any(FIRST[command, word] == number for word in chosen or [""])
+    return any(FIRST[command, word] == number for word in choices or [""])
 
 
 def list_leaves(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictConfig]]:
@@ -395,51 +395,51 @@ def list_leaves(node: DictConfig, path: str = "") -> Iterator[tuple[str, DictCon
 
 
 def find_oracle(command: str, key: str, holder: DictConfig) -> Oracle:
-    parts = [command, *key.split(".")]
-    name = parts[-1]
+    components = [command, *key.split(".")]
+    name = components[-1]
     target = str(holder.get("_target_", "")).rpartition(".")[2]
     if (target, name) in BY_TARGET:
         return BY_TARGET[target, name]
     # Members of an ensemble and parts of features are like models and features by themselves.
-    if parts[1] in NAMES and len(parts) > 3:
-        parts = [command, parts[1], name]
-    ends = (".".join(parts[k:]) for k in range(len(parts)))
-    return next(ORACLES[end] for end in ends if end in ORACLES)
+    if components[1] in NAMES and len(components) > 3:
+        components = [command, components[1], name]
+    suffixes = (".".join(components[k:]) for k in range(len(components)))
+    return next(ORACLES[end] for end in suffixes if end in ORACLES)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "words", "number"), [*VARIANTS, *EXPERIMENTS], ids=[
+@pytest.mark.parametrize(("command", "overrides", "number"), [*VARIANTS, *EXPERIMENTS], ids=[
     *IDS, *(word for _, [word], _ in EXPERIMENTS)
 ])  # fmt: skip
 def test_every_setting_of_a_wrong_kind_is_named(
-    command: str, words: list[str], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, overrides: list[str], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cfg = compose(command, words)
+    cfg = compose(command, overrides)
     leaves = {
-        key: holder for key, holder in list_leaves(cfg) if is_new(command, words, number, key)
+        key: holder for key, holder in list_leaves(cfg) if is_new(command, overrides, number, key)
     }
     oracles = {key: find_oracle(command, key, holder) for key, holder in leaves.items()}
     for value in VALUES:
         for key, holder in leaves.items():
             holder[key.rpartition(".")[2]] = value
         problems = find_problems(cfg)
-        named = [problem.partition(" is ")[0] for problem in problems]
+        reported = [problem.partition(" is ")[0] for problem in problems]
         wrong = [key for key, accepts in oracles.items() if not accepts(value)]
-        assert sorted(named) == sorted(wrong), f"{value!r}: {set(named) ^ set(wrong)}"
+        assert sorted(reported) == sorted(wrong), f"{value!r}: {set(reported) ^ set(wrong)}"
         assert all(len(problem) < 600 for problem in problems)  # it may list 30 choices
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "words", "number"), VARIANTS[:8], ids=IDS[:8])
+@pytest.mark.parametrize(("command", "overrides", "number"), VARIANTS[:8], ids=IDS[:8])
 def test_what_is_accepted_can_be_constructed(
-    command: str, words: list[str], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, overrides: list[str], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    cfg = compose(command, words)
+    cfg = compose(command, overrides)
     leaves = {
-        key: holder for key, holder in list_leaves(cfg) if is_new(command, words, number, key)
+        key: holder for key, holder in list_leaves(cfg) if is_new(command, overrides, number, key)
     }
     defaults = {key: holder[key.rpartition(".")[2]] for key, holder in leaves.items()}
     for value in VALUES:

@@ -13,7 +13,7 @@ LOGGING = {
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("overrides", "file_name"),
     [
         ([f"+hydra.callbacks.x={_CALL.replace(': ', ':')}"], "hydra.callbacks.x"),
         (["--config-dir", "strange", "hydra/job_logging=factory"], "hydra.logging"),
@@ -25,16 +25,16 @@ LOGGING = {
     ids=["callback", "log factory", "log class", "launcher", "sweeper", "list"],
 )
 def test_calls_of_a_strange_config_are_refused_in_one_message(
-    words: list[str], named: str, starter: Starter, tmp_path: Path
+    overrides: list[str], file_name: str, starter: Starter, tmp_path: Path
 ) -> None:
     folder = tmp_path / "strange" / "hydra" / "job_logging"
     folder.mkdir(parents=True)
     for name, handlers in LOGGING.items():
         text = f"version: 1\n{handlers}\nroot: {{level: INFO, handlers: [x]}}\n"
         (folder / f"{name}.yaml").write_text(text)
-    done = starter.run(tmp_path, "train", "data=rotten_tomatoes", "data.limit=50", *words)
+    done = starter.run(tmp_path, "train", "data=rotten_tomatoes", "data.limit=50", *overrides)
     assert done.returncode == 2, done.stderr
-    assert done.stderr.startswith(f"train.py: {named}"), done.stderr
+    assert done.stderr.startswith(f"train.py: {file_name}"), done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.rglob("called"))
 
@@ -59,7 +59,7 @@ def test_a_config_file_that_cannot_be_read_is_named(
     path.write_bytes(content)
     done = starter.run(tmp_path, "train", "--config-dir", "own", "model=mine")
     assert done.returncode == 2, done.stderr
-    named = "" if "itself" in message else f"'{path}' "
-    assert done.stderr.startswith(f"train.py: {named}{message}")
+    file_name = "" if "itself" in message else f"'{path}' "
+    assert done.stderr.startswith(f"train.py: {file_name}{message}")
     assert len(done.stderr.splitlines()) == 1
-    assert {found.name for found in tmp_path.iterdir()} == {"own"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"own"}

@@ -53,35 +53,35 @@ def forget_words() -> Iterator[None]:
 
 def find_commands(text: str) -> list[tuple[str, list[str]]]:
     """Return scripts and words of all commands in `text`, which may end a sentence."""
-    found = []
+    commands = []
     for script, rest in COMMAND.findall(text):
         rest = re.sub(r"\s{2,}.*|\s+#.*|\s+<\s.*|[.)`]+$", "", rest)
-        found.append((script, shlex.split(rest)))
-    return found
+        commands.append((script, shlex.split(rest)))
+    return commands
 
 
-def check_command(script: str, words: list[str]) -> None:
+def check_command(script: str, overrides: list[str]) -> None:
     """Compose what a person would get who typed this, with something for each ``<...>``."""
     assert (ROOT / "scripts" / f"{script}.py").is_file()
-    sweeping = "-m" in words
-    words = [re.sub(r"<[^>]*>", "abc", word) for word in words if word != "-m"]
+    sweeping = "-m" in overrides
+    overrides = [re.sub(r"<[^>]*>", "abc", typed) for typed in overrides if typed != "-m"]
     if script == "best":
-        words = [re.sub("^search=", "search.name=", word) for word in words]
+        overrides = [re.sub("^search=", "search.name=", typed) for typed in overrides]
     if script == "serve":
-        words = [read_word(word) for word in words]
+        overrides = [read_word(typed) for typed in overrides]
     # What only a search knows by another name than its file.
-    words = ["search=svm" if word == "search=abc" else word for word in words]
-    words = [word for word in words if word not in ("experiment=abc", "experiment=mine")]
-    quoted = quote_free_text([*(["-m"] if sweeping else []), *words])
+    overrides = ["search=svm" if typed == "search=abc" else typed for typed in overrides]
+    overrides = [typed for typed in overrides if typed not in ("experiment=abc", "experiment=mine")]
+    quoted = quote_free_text([*(["-m"] if sweeping else []), *overrides])
     parsed = OverridesParser.create().parse_overrides([w for w in quoted if w != "-m"])
     single = []
-    for word, override in zip([w for w in quoted if w != "-m"], parsed, strict=True):
+    for typed, override in zip([w for w in quoted if w != "-m"], parsed, strict=True):
         if override.is_sweep_override():
-            assert sweeping, f"{word} needs -m"
+            assert sweeping, f"{typed} needs -m"
             first = next(iter(override.sweep_string_iterator()), None)
-            word = f"{override.get_key_element()}={first}"
-        if not word.startswith("hydra/"):
-            single.append(word)
+            typed = f"{override.get_key_element()}={first}"
+        if not typed.startswith("hydra/"):
+            single.append(typed)
     compose(script, single)
 
 
@@ -94,8 +94,8 @@ def test_help_texts_and_configs_suggest_commands_that_compose() -> None:
         if "..." not in command[1]
     ]
     assert len(commands) > 30
-    for script, words in commands:
-        check_command(script, words)
+    for script, overrides in commands:
+        check_command(script, overrides)
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_help_texts_and_configs_suggest_commands_that_compose() -> None:
 def test_a_suggested_text_is_short_and_reaches_hydra_unchanged(value: str, typed: str) -> None:
     command = suggest_command("train", f"a.b={quote(value)}")
     assert command == f"python scripts/train.py {typed}"
-    shown = ["bash", "-c", f"printf %s {typed}"]
-    word = subprocess.run(shown, capture_output=True, text=True, check=True).stdout
+    script = ["bash", "-c", f"printf %s {typed}"]
+    word = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     assert parse_override(word).value() == value
 
 
@@ -149,11 +149,13 @@ def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path
     remember_arguments(["model=svm", *where, "search.storage=sqlite:///s.db"])
     suggestions = list(list_suggestions())
     assert len(suggestions) >= 8
-    for script, words in suggestions:
-        ((found, composed),) = find_commands(suggest_command(script, *words))
-        assert found == script
+    for script, overrides in suggestions:
+        ((suggested, composed),) = find_commands(suggest_command(script, *overrides))
+        assert suggested == script
         assert set(where if script != "best" else where[:2]) <= set(composed)
-        assert ("search.storage=sqlite:///s.db" in composed) == (script == "best" or "-m" in words)
+        assert ("search.storage=sqlite:///s.db" in composed) == (
+            script == "best" or "-m" in overrides
+        )
         assert "model=svm" not in composed
         check_command(script, composed)
 
@@ -204,11 +206,11 @@ def test_make_ui_shows_the_store_that_it_is_given(store: str) -> None:
     assert shlex.split(hint.partition("    (")[0])[-1] == store
     target = re.search(r"or: make (.*)\)", hint)
     assert target is not None
-    shown = subprocess.run(
+    completed = subprocess.run(
         ["make", "--dry-run", *shlex.split(target[1])],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert f"mlflow ui --backend-store-uri '{store}'" in shown.stdout
+    assert f"mlflow ui --backend-store-uri '{store}'" in completed.stdout
 
 
 def test_a_server_is_looked_at_in_a_browser() -> None:
@@ -234,14 +236,14 @@ def test_training_suggests_what_is_in_its_own_store(
     else:
         show_training(result)
     printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
-    finalize, (script, words) = find_commands(printed)
+    finalize, (script, overrides) = find_commands(printed)
     where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
     assert finalize == ("finalize", [f"run={result.run_id}", *where])
     check_command(*finalize)
-    assert (script, words) == ("predict", ["input=reviews.csv", *where])
-    cfg = compose(script, words)
-    chosen = make(cfg, "tracking").find_model("best", "accuracy")
-    assert chosen.run_id == result.run_id
+    assert (script, overrides) == ("predict", ["input=reviews.csv", *where])
+    cfg = compose(script, overrides)
+    model = make(cfg, "tracking").find_model("best", "accuracy")
+    assert model.run_id == result.run_id
     assert f"mlflow ui --backend-store-uri {uri} " in printed
 
 
@@ -257,45 +259,47 @@ def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -
         find_columns(tmp_path / "a b.csv", ["text"], None, None, None)
     messages = [str(caught.value) for caught in (no_store, no_study, no_predictions)]
     for message, script in zip(messages, ("train", "train", "predict"), strict=True):
-        ((found, words),) = find_commands(message)
-        assert found == script
-        assert f"outputs={tmp_path}/runs" in words
-        check_command(script, words)
+        ((suggested, overrides),) = find_commands(message)
+        assert suggested == script
+        assert f"outputs={tmp_path}/runs" in overrides
+        check_command(script, overrides)
 
 
 @pytest.mark.slow
 def test_runs_on_other_data_are_trained_again_in_the_same_store() -> None:
     remember_arguments(["outputs=/new", "a=x"])
     first, second = (
-        StoredRun("1", "", {"command": f"python scripts/train.py {words}", "data": "csv"}, {}, {})
-        for words in ("model=svm outputs=/old", "data=csv data.path=b.csv")
+        StoredRun(
+            "1", "", {"command": f"python scripts/train.py {overrides}", "data": "csv"}, {}, {}
+        )
+        for overrides in ("model=svm outputs=/old", "data=csv data.path=b.csv")
     )
-    ((script, words),) = find_commands(_write_remedy(first, second))
-    assert sorted(words) == ["data.path=b.csv", "data=csv", "model=svm", "outputs=/new"]
-    check_command(script, words)
+    ((script, overrides),) = find_commands(_write_remedy(first, second))
+    assert sorted(overrides) == ["data.path=b.csv", "data=csv", "model=svm", "outputs=/new"]
+    check_command(script, overrides)
 
 
 def test_what_an_experiment_says_of_the_data_is_in_the_command() -> None:
     tags = [
-        {"command": f"python scripts/train.py {words}", "data": "imdb"}
-        for words in ("model=svm", "experiment=quick_look")
+        {"command": f"python scripts/train.py {overrides}", "data": "imdb"}
+        for overrides in ("model=svm", "experiment=quick_look")
     ]
     first = StoredRun("1", "", tags[0], {"data.limit": "None"}, {})
     second = StoredRun("2", "", tags[1], {"data.limit": "2000"}, {})
-    ((script, words),) = find_commands(_write_remedy(first, second))
-    assert {"model=svm", "data=imdb", "data.limit=2000"} <= set(words)
-    check_command(script, words)
-    ((_, words),) = find_commands(_write_remedy(second, first))
-    assert "data.limit=null" in words
+    ((script, overrides),) = find_commands(_write_remedy(first, second))
+    assert {"model=svm", "data=imdb", "data.limit=2000"} <= set(overrides)
+    check_command(script, overrides)
+    ((_, overrides),) = find_commands(_write_remedy(second, first))
+    assert "data.limit=null" in overrides
 
 
 def run_mlflow(message: str) -> None:
     """Run the mlflow command that a message suggests."""
     from mlflow.cli import cli
 
-    found = re.search(r"\((MLFLOW_TRACKING_URI)=(\S+) mlflow ([^)]*)\)", message)
-    assert found is not None
-    name, uri, command = found.groups()
+    match = re.search(r"\((MLFLOW_TRACKING_URI)=(\S+) mlflow ([^)]*)\)", message)
+    assert match is not None
+    name, uri, command = match.groups()
     done = CliRunner().invoke(cli, shlex.split(command), env={name: shlex.split(uri)[0]})
     assert done.exit_code == 0, done.output
 
@@ -356,7 +360,7 @@ def test_an_address_of_sqlite_with_too_few_slashes_is_corrected(uri: str, sugges
 
 
 @pytest.mark.parametrize(
-    "word",
+    "override",
     [
         "search=svm",
         "search.n_trials=3",
@@ -367,14 +371,14 @@ def test_an_address_of_sqlite_with_too_few_slashes_is_corrected(uri: str, sugges
         "hydra.sweeper.params=null",
     ],
 )
-def test_a_sweep_without_multirun_is_refused_with_the_command_that_sweeps(word: str) -> None:
-    remember_arguments([word, "outputs=/x"])
+def test_a_sweep_without_multirun_is_refused_with_the_command_that_sweeps(override: str) -> None:
+    remember_arguments([override, "outputs=/x"])
     with pytest.raises(ConfigError, match="takes -m") as caught:
-        check_no_sweep([word, "outputs=/x"])
-    ((script, words),) = find_commands(str(caught.value))
-    assert words == ["-m", word, "outputs=/x"]
-    if word == "search=svm":
-        check_command(script, words)
+        check_no_sweep([override, "outputs=/x"])
+    ((script, overrides),) = find_commands(str(caught.value))
+    assert overrides == ["-m", override, "outputs=/x"]
+    if override == "search=svm":
+        check_command(script, overrides)
     check_no_sweep(["model=svm", "hydra.run.dir=/z", "hydra.verbose=true"])
 
 
@@ -393,11 +397,11 @@ def test_a_promotion_is_suggested_for_the_typed_model_and_metric() -> None:
 def test_the_running_command_is_repeated_with_other_settings() -> None:
     typed = ["run=best", "name=my model", "trusted=[mine.*]", "tracking.experiment=x", "margin=0"]
     remember_arguments([*typed, "live=log", "+alpha=0.1"])
-    shown = repeat_command("promote", "run=1", "alpha=0.2", "force=<reason>")
-    ((script, words),) = find_commands(shown)
+    command = repeat_command("promote", "run=1", "alpha=0.2", "force=<reason>")
+    ((script, overrides),) = find_commands(command)
     assert script == "promote"
-    assert words == [*typed[1:], "live=log", "run=1", "alpha=0.2", "force=<reason>"]
-    check_command("promote", [word for word in words if word != "name=my model"])
+    assert overrides == [*typed[1:], "live=log", "run=1", "alpha=0.2", "force=<reason>"]
+    check_command("promote", [override for override in overrides if override != "name=my model"])
     remember_arguments(["outputs=/x", "tracking.uri=postgresql://me:secret@host/runs"])
     assert "secret" not in repeat_command("promote", "run=1")
 
@@ -414,7 +418,7 @@ def test_rivals_share_a_store(rivals: Rivals) -> None:
     """The remedy for runs on other data, of real runs."""
     remember_arguments([f"outputs={rivals.store}"])
     tracker = make(rivals.compose("compare", "runs=[a,b]"), "tracking")
-    runs = [tracker.read_run(one.run_id) for one in (rivals.weak, rivals.other)]
-    ((script, words),) = find_commands(_write_remedy(*runs))
-    assert f"outputs={rivals.store}" in words
-    check_command(script, words)
+    runs = [tracker.read_run(model.run_id) for model in (rivals.weak, rivals.other)]
+    ((script, overrides),) = find_commands(_write_remedy(*runs))
+    assert f"outputs={rivals.store}" in overrides
+    check_command(script, overrides)

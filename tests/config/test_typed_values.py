@@ -71,8 +71,8 @@ def list_variants() -> Iterator[tuple[str, list[str]]]:
     """Yield each command with the files of its groups, so that each file is there once."""
     for command, needed in COMMANDS.items():
         groups = ("data", "features", "model", "deploy", "tracking", "search")
-        known = set(list_hints(SCHEMAS[command]))
-        files = {group: list_files(group) for group in groups if group in known}
+        setting_names = set(list_hints(SCHEMAS[command]))
+        files = {group: list_files(group) for group in groups if group in setting_names}
         if command == "best":
             files = {}
         for k in range(max(map(len, files.values()), default=1)):
@@ -86,7 +86,7 @@ def is_embedded(chosen: list[str]) -> bool:
 
 
 VARIANTS = [(*variant, number) for number, variant in enumerate(list_variants())]
-IDS = [" ".join([command, *words]) for command, words, _ in VARIANTS]
+IDS = [" ".join([command, *overrides]) for command, overrides, _ in VARIANTS]
 
 
 def list_leaves(cfg: DictConfig) -> dict[str, Any]:
@@ -118,9 +118,9 @@ def test_a_text_is_what_was_typed(kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("command", "words", "number"), VARIANTS, ids=IDS)
-def test_every_setting_takes_what_is_typed(command: str, words: list[str], number: int) -> None:
-    leaves = list_leaves(compose(command, words))
+@pytest.mark.parametrize(("command", "overrides", "number"), VARIANTS, ids=IDS)
+def test_every_setting_takes_what_is_typed(command: str, overrides: list[str], number: int) -> None:
+    leaves = list_leaves(compose(command, overrides))
     chosen = {}
     for k, (key, default) in enumerate(leaves.items()):
         kind = find_kind(key)
@@ -130,14 +130,14 @@ def test_every_setting_takes_what_is_typed(command: str, words: list[str], numbe
         chosen[key] = values[(7 * number + k) % len(values)]
     typed = [f"{key}={text}" for key, (text, _) in chosen.items()]
     # Without the check, which refuses most of these texts for most of the settings.
-    found = flatten(_compose(command, quote_free_text([*words, *typed])))
-    assert {key: found[key] for key in chosen} == {key: value for key, (_, value) in chosen.items()}
+    flat = flatten(_compose(command, quote_free_text([*overrides, *typed])))
+    assert {key: flat[key] for key in chosen} == {key: value for key, (_, value) in chosen.items()}
 
 
 def test_what_may_be_left_out_can_be_null() -> None:
-    words = ["output=null", "text_column=null", "deploy.format=null", "query=null"]
-    found = flatten(compose("predict", quote_free_text(["input=x.csv", *words])))
-    assert {found[word.partition("=")[0]] for word in words} == {None}
+    overrides = ["output=null", "text_column=null", "deploy.format=null", "query=null"]
+    flat = flatten(compose("predict", quote_free_text(["input=x.csv", *overrides])))
+    assert {flat[word.partition("=")[0]] for word in overrides} == {None}
 
 
 def test_settings_that_are_no_text_have_no_kind() -> None:
@@ -155,9 +155,9 @@ def test_a_threshold_can_be_typed_in_every_command_that_has_one(typed: str, tmp_
     word = f"deploy.threshold={typed}"
     for command in ("train", "predict", "explain"):
         for deploy in ("batch", "dask"):
-            words = [f"deploy={deploy}", *COMMANDS[command], word]
-            made = make(compose(command, quote_free_text(words)), "deploy", "score")
-            assert made.threshold == expected
+            overrides = [f"deploy={deploy}", *COMMANDS[command], word]
+            scorer = make(compose(command, quote_free_text(overrides)), "deploy", "score")
+            assert scorer.threshold == expected
     cfg = compose(
         "flow",
         quote_free_text(["input=x.csv", f'predict=deploy.threshold="{typed}"', "name=it's (2)"]),
@@ -169,45 +169,55 @@ def test_a_threshold_can_be_typed_in_every_command_that_has_one(typed: str, tmp_
 
 
 def test_what_a_flow_hands_on_is_what_was_typed() -> None:
-    place = "out (2), it's \\ mine"
-    words = [
-        f"outputs={place}",
+    folder = "out (2), it's \\ mine"
+    overrides = [
+        f"outputs={folder}",
         "input=a,b (1).csv",
         "name=my 'own', model",
         "tracking.experiment=7",
     ]
-    steps = Steps(compose("flow", quote_free_text(words)), Path())
+    steps = Steps(compose("flow", quote_free_text(overrides)), Path())
     inner = steps._compose_prediction()
-    assert (inner.outputs, inner.input, inner.tracking.experiment) == (place, "a,b (1).csv", "7")
-    assert inner.output.startswith(place)
+    assert (inner.outputs, inner.input, inner.tracking.experiment) == (folder, "a,b (1).csv", "7")
+    assert inner.output.startswith(folder)
     assert steps._compose_promotion("run=1e5").run == "1e5"
     assert steps._compose_promotion("run=1e5").name == "my 'own', model"
 
 
 def test_a_flow_hands_on_the_names_of_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORE", "Xq7vZ")
-    words = ["tracking.uri=sqlite:///a b/${oc.env:STORE}.db", "outputs=${oc.env:STORE}"]
-    steps = Steps(compose("flow", quote_free_text(words)), Path())
+    overrides = ["tracking.uri=sqlite:///a b/${oc.env:STORE}.db", "outputs=${oc.env:STORE}"]
+    steps = Steps(compose("flow", quote_free_text(overrides)), Path())
     inner = steps._compose("train", ["model=svm"])
     assert (inner.outputs, inner.tracking.uri) == ("Xq7vZ", "sqlite:///a b/Xq7vZ.db")
     assert "Xq7vZ" not in record_yaml(inner)
 
 
 def test_a_sweep_goes_over_texts_and_takes_the_others_as_they_are() -> None:
-    words = ["data.path=a,b", "optimize=choice(f1,accuracy)", "data.table=x (1)", "data.query=a=b"]
-    assert quote_free_text(["-m", *words])[1:] == [
-        *words[:2],
+    overrides = [
+        "data.path=a,b",
+        "optimize=choice(f1,accuracy)",
+        "data.table=x (1)",
+        "data.query=a=b",
+    ]
+    assert quote_free_text(["-m", *overrides])[1:] == [
+        *overrides[:2],
         "data.table='x (1)'",
         "data.query='a=b'",
     ]
-    assert quote_free_text(words)[0] == "data.path='a,b'"
+    assert quote_free_text(overrides)[0] == "data.path='a,b'"
     searched = compose("flow", ["flow.search=svm", "train='data.path=a,b'"])
     assert Steps(searched, Path()).list_overrides("train") == ["search=svm", "data.path=a,b"]
 
 
 def test_what_was_typed_plainly_is_recorded_plainly() -> None:
-    words = ["input=a/b.csv", "text_column=body", "deploy.run=models:/sentiment@champion", "a=best"]
-    assert quote_free_text(words) == words
+    overrides = [
+        "input=a/b.csv",
+        "text_column=body",
+        "deploy.run=models:/sentiment@champion",
+        "a=best",
+    ]
+    assert quote_free_text(overrides) == overrides
 
 
 def test_a_value_in_another_ones_place_is_refused() -> None:

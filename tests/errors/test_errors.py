@@ -705,10 +705,10 @@ def test_a_step_hands_on_the_exit_code_of_its_process(returned: int, expected: i
 def test_errors_come_home_from_another_process(
     error: SentimentError, builtin: type[Exception], message: str
 ) -> None:
-    again = pickle.loads(pickle.dumps(error))
-    assert type(again) is type(error)
-    assert str(again) == message
-    assert vars(again) == vars(error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is type(error)
+    assert str(copy) == message
+    assert vars(copy) == vars(error)
 
 
 @pytest.mark.parametrize("value", ["x" * 10_000, "x y " * 2_500])

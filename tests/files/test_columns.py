@@ -15,12 +15,12 @@ def test_values_become_texts() -> None:
 
 def test_labels_have_no_white_space_around_them() -> None:
     labels = [" good ", "a b", "\u3000\t", "", None, "x\0y\0 \0", "\0"]
-    found = strip_labels(pa.array(labels, pa.large_string()))
-    assert found.to_pylist() == ["good", "a b", None, None, None, "x\0y", None]
+    result = strip_labels(pa.array(labels, pa.large_string()))
+    assert result.to_pylist() == ["good", "a b", None, None, None, "x\0y", None]
 
 
 @pytest.mark.parametrize(
-    ("columns", "named", "learned", "expected", "why"),
+    ("columns", "requested", "learned", "expected", "why"),
     [
         (["id", "review"], None, "", "review", "by its name"),
         (["Review", "TEXT "], None, "", "TEXT ", "by its name, before 'Review'"),
@@ -37,10 +37,10 @@ def test_labels_have_no_white_space_around_them() -> None:
     ],
 )
 def test_the_column_of_texts_is_chosen(
-    columns: list[str], named: str | None, learned: str, expected: str, why: str
+    columns: list[str], requested: str | None, learned: str, expected: str, why: str
 ) -> None:
-    found = choose_text_column(Path("x.csv"), columns, named, learned)
-    assert found == ColumnChoice(expected, why)
+    result = choose_text_column(Path("x.csv"), columns, requested, learned)
+    assert result == ColumnChoice(expected, why)
 
 
 def test_a_column_of_texts_that_is_not_clear_is_not_chosen() -> None:

@@ -34,8 +34,8 @@ def read_all(
     source = open_input(path, ReadOptions(encoding=encoding, sep=sep))
     if not hasattr(source, "source"):
         return list(source.read("text", limits or Limits(), start or Position()))
-    whole = source.source.read
-    source.source.read = lambda offset=0: whole(offset, size)
+    complete = source.source.read
+    source.source.read = lambda offset=0: complete(offset, size)
     return list(source.read("text", limits or Limits(), start or Position()))
 
 
@@ -75,14 +75,14 @@ def test_what_python_wrote_is_read(
         rows = [tuple(field.replace("\r", "-") for field in row) for row in rows]
     path = tmp_path / "x.csv"
     path.write_bytes(write_csv(rows, separator, newline).encode(encoding))
-    named = encoding if encoding == "utf-16-le" else None
-    batches = read_all(path, size, encoding=named, sep=separator)
+    encoding_setting = encoding if encoding == "utf-16-le" else None
+    batches = read_all(path, size, encoding=encoding_setting, sep=separator)
     assert texts_of(batches) == [row[1] for row in rows]
     assert [batch.rejects for batch in batches] == [[]] * len(batches)
     table = pa.concat_tables([batch.make_table() for batch in batches])
     assert [tuple(row.values()) for row in table.to_pylist()] == rows
     for number, batch in enumerate(batches, start=1):
-        rest = read_all(path, size, encoding=named, sep=separator, start=batch.end)
+        rest = read_all(path, size, encoding=encoding_setting, sep=separator, start=batch.end)
         assert texts_of(rest) == texts_of(batches[number:])
         assert not rest or rest[-1].end == batches[-1].end
 
@@ -97,21 +97,21 @@ def test_every_byte_of_a_damaged_file_is_in_a_row_or_a_rejected_one(
 ) -> None:
     path = tmp_path / "x.csv"
     path.write_bytes(content.encode())
-    whole = read_all(path, sep=",")
-    kept = []
-    for batch in whole:
+    complete = read_all(path, sep=",")
+    raw_rows = []
+    for batch in complete:
         assert batch.raw is not None
-        kept += [batch.raw.data[a:b].tobytes().decode() for a, b in batch.raw.bounds]
-    kept += [reject.raw for batch in whole for reject in batch.rejects]
+        raw_rows += [batch.raw.data[a:b].tobytes().decode() for a, b in batch.raw.bounds]
+    raw_rows += [reject.raw for batch in complete for reject in batch.rejects]
     # Quotes out of place are doubled.
     plain = str.maketrans("", "", '\r\n"')
     body = content.removeprefix("id,text\n")
-    assert sorted("".join(kept).translate(plain)) == sorted(body.translate(plain))
-    rows = sum(batch.read for batch in whole)
-    assert whole[-1].end.row == rows
-    assert all(1 <= r.row <= rows for batch in whole for r in batch.rejects)
+    assert sorted("".join(raw_rows).translate(plain)) == sorted(body.translate(plain))
+    rows = sum(batch.read for batch in complete)
+    assert complete[-1].end.row == rows
+    assert all(1 <= r.row <= rows for batch in complete for r in batch.rejects)
     for size in (1, 3):
-        assert texts_of(read_all(path, size, sep=",")) == texts_of(whole)
+        assert texts_of(read_all(path, size, sep=",")) == texts_of(complete)
 
 
 def test_a_separator_is_found(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_quote_that_is_not_closed_costs_its_line_at_most(tmp_path: Path) -> No
     batches = read_all(path)
     assert texts_of(batches) == ['a "good" one', '"open', "fine, too", "two\nlines"]
     assert sum(batch.repaired for batch in batches) == 1
-    rejects = [one for batch in batches for one in batch.rejects]
+    rejects = [rejected for batch in batches for rejected in batch.rejects]
     assert [(r.row, r.line, r.raw) for r in rejects] == [(5, 7, '5,"end')]
 
 
@@ -297,8 +297,10 @@ def test_a_file_that_changes_while_it_is_read_is_warned_of_once(
             with path.open("ab") as file:
                 file.write(pack(row))
         assert read + sum(batch.read for batch in batches) >= 100
-        found = [line for line in caplog.messages if "was changed while it was read" in line]
-        assert len(found) == changes
+        warnings_logged = [
+            line for line in caplog.messages if "was changed while it was read" in line
+        ]
+        assert len(warnings_logged) == changes
 
 
 def test_a_parquet_file_that_is_replaced_while_it_is_read_is_warned_of(
@@ -313,8 +315,10 @@ def test_a_parquet_file_that_is_replaced_while_it_is_read_is_warned_of(
         if changes:
             other.replace(path)
         assert read + sum(batch.read for batch in batches) == 100
-        found = [line for line in caplog.messages if "was changed while it was read" in line]
-        assert len(found) == changes
+        warnings_logged = [
+            line for line in caplog.messages if "was changed while it was read" in line
+        ]
+        assert len(warnings_logged) == changes
 
 
 @pytest.mark.parametrize("change", ["more", "less", "longer"])

@@ -122,7 +122,7 @@ def test_json_lines(
     tmp_path: Path, ending: str, objects: list[tuple[bytes, bytes]], sizes: list[int], longest: int
 ) -> None:
     path = tmp_path / f"x.jsonl{ending}"
-    content = b'{"text": "first"}\n' + b"".join(one + end for one, end in objects)
+    content = b'{"text": "first"}\n' + b"".join(line + end for line, end in objects)
     path.write_bytes(COMPRESS[ending](content))
     with patch.multiple(lines, LONGEST=longest, EXCERPT=9):
         check_blocks(path, sizes)

@@ -24,8 +24,10 @@ QUIET = [HealthCheck.function_scoped_fixture]
 
 
 def read(path: Path, options: ReadOptions | None = None, size: int = 2**22) -> list[Batch]:
-    whole = ByteSource.read
-    with patch.object(ByteSource, "read", lambda self, offset=0, _=0: whole(self, offset, size)):
+    original_read = ByteSource.read
+    with patch.object(
+        ByteSource, "read", lambda self, offset=0, _=0: original_read(self, offset, size)
+    ):
         source = open_input(path, options)
         column = "text" if "text" in source.columns else source.columns[-1]
         return list(source.read(column, Limits(), Position()))
@@ -37,7 +39,7 @@ def rows_of(batches: list[Batch]) -> list[tuple[str, ...]]:
 
 
 def rejects_of(batches: list[Batch]) -> list[Reject]:
-    return [one for batch in batches for one in batch.rejects]
+    return [item for batch in batches for item in batch.rejects]
 
 
 @pytest.mark.slow
@@ -115,7 +117,7 @@ def test_a_dialect_is_detected(tmp_path: Path, separator: str, quote: str) -> No
     for header in (("id", "text", "more"), ("Nr", "Bewertung", "gut")):
         path.write_text(
             "".join(
-                separator.join(f"{quote}{one.replace(quote, quote * 2)}{quote}" for one in row)
+                separator.join(f"{quote}{item.replace(quote, quote * 2)}{quote}" for item in row)
                 + "\n"
                 for row in [header, *TABLE]
             )
@@ -202,9 +204,9 @@ def test_a_layout_is_detected(tmp_path: Path, name: str) -> None:
     assert (len(rows_of(batches)), len(rejects_of(batches))) == (rows, rejected)
     assert assumed in " ".join(source.assumed)
     assert bool(source.assumed) == bool(assumed)
-    ends = [batch.end for batch in batches]
-    assert ends[-1].row == rows + rejected
-    assert ends[-1].offset == len(content)
+    positions = [batch.end for batch in batches]
+    assert positions[-1].row == rows + rejected
+    assert positions[-1].offset == len(content)
 
 
 def test_the_line_of_names_can_be_set(tmp_path: Path) -> None:
@@ -219,7 +221,7 @@ def test_the_line_of_names_can_be_set(tmp_path: Path) -> None:
         assert open_input(path, options).columns == columns
         batches = read(path, options)
         assert (len(rows_of(batches)), len(rejects_of(batches))) == (rows, rejected)
-    assert [one.line for one in rejects_of(read(path, ReadOptions(header=3)))] == [1, 2]
+    assert [item.line for item in rejects_of(read(path, ReadOptions(header=3)))] == [1, 2]
 
 
 @pytest.mark.parametrize(

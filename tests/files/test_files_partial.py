@@ -43,18 +43,18 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     from sentiment.commands.train.job import train
     from sentiment.config import Job
 
-    words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
-    return train(compose("train", words), Job(tmp_path_factory.mktemp("model"))).model
+    overrides = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
+    return train(compose("train", overrides), Job(tmp_path_factory.mktemp("model"))).model
 
 
 @pytest.fixture
 def run(model: str, tmp_path: Path) -> Predict:
     (tmp_path / "x.csv").write_text(ROWS.replace(", that", " that"))
 
-    def run(*words: str, observer: Any = None) -> PredictionResult:
+    def run(*overrides: str, observer: Any = None) -> PredictionResult:
         where = [f"input='{tmp_path}/x.csv'", f"output='{tmp_path}/o.csv'"]
         settings = [f"deploy.run='{model}'", "tracking=off"]
-        return predict(compose("predict", [*where, *settings, *words]), observer)
+        return predict(compose("predict", [*where, *settings, *overrides]), observer)
 
     return run
 
@@ -72,7 +72,7 @@ def interrupted(run: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """The output that an interrupted job would have had."""
     from sentiment.files.streams import ByteSource
 
-    whole = run(f"output='{tmp_path}/whole.csv'").output.read_bytes()
+    expected = run(f"output='{tmp_path}/whole.csv'").output.read_bytes()
     read = ByteSource.read
     with monkeypatch.context() as patch:
         patch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
@@ -82,7 +82,7 @@ def interrupted(run: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(KeyboardInterrupt):
             run(observer=Interrupt())
     assert read_record(tmp_path / "o.csv.partial.json")["progress"]  # type: ignore[index]
-    return whole
+    return expected
 
 
 @pytest.mark.parametrize("name", ["", *CONTROL])
@@ -91,19 +91,19 @@ def interrupted(run: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_names_that_belong_to_something_else_are_not_followed(
     tmp_path: Path, name: str, kind: str, overwrite: bool
 ) -> None:
-    victim, place = tmp_path / "victim", tmp_path / f"o.csv{name and '.'}{name}"
+    victim, index = tmp_path / "victim", tmp_path / f"o.csv{name and '.'}{name}"
     victim.write_text("precious")
     match kind:
         case "symlink":
-            place.symlink_to(victim)
+            index.symlink_to(victim)
         case "dangling":
-            place.symlink_to(tmp_path / "nowhere.csv")
+            index.symlink_to(tmp_path / "nowhere.csv")
         case "hardlink":
-            place.hardlink_to(victim)
+            index.hardlink_to(victim)
         case "folder":
-            place.mkdir()
+            index.mkdir()
         case "pipe":
-            os.mkfifo(place)
+            os.mkfifo(index)
 
     def write() -> None:
         partial = PartialOutput(tmp_path / "o.csv", overwrite=overwrite)
@@ -126,10 +126,10 @@ def test_names_that_belong_to_something_else_are_not_followed(
     else:
         with pytest.raises((OccupiedNameError, OutputExistsError)) as caught:
             write()
-        assert str(place) in str(caught.value)
-        assert os.path.lexists(place)
+        assert str(index) in str(caught.value)
+        assert os.path.lexists(index)
     if name and moved:
-        assert place.with_name(f"{place.name}.damaged").samefile(victim)
+        assert index.with_name(f"{index.name}.damaged").samefile(victim)
     assert victim.read_text() == "precious"
     assert not (tmp_path / "nowhere.csv").exists()
 
@@ -139,17 +139,17 @@ def test_names_that_belong_to_something_else_are_not_followed(
 def test_a_file_of_a_person_is_neither_replaced_nor_removed(
     run: Predict, tmp_path: Path, name: str
 ) -> None:
-    place = tmp_path / f"o.csv.{name}"
-    place.write_text('{"mine": 1}\n')
+    index = tmp_path / f"o.csv.{name}"
+    index.write_text('{"mine": 1}\n')
     if name == "partial.json":
         run()
         assert (tmp_path / f"o.csv.{name}.damaged").read_text() == '{"mine": 1}\n'
         return
     with pytest.raises(OccupiedNameError) as caught:
         run()
-    assert str(place) in str(caught.value)
-    assert place.read_text() == '{"mine": 1}\n'
-    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [place.name, "x.csv"]
+    assert str(index) in str(caught.value)
+    assert index.read_text() == '{"mine": 1}\n'
+    assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [index.name, "x.csv"]
 
 
 @pytest.mark.slow
@@ -216,16 +216,16 @@ def test_no_flipped_or_missing_byte_of_a_record_is_believed(
     record = tmp_path / "o.csv.partial.json"
     data, facts = record.read_bytes(), read_record(record)
     flipped = [
-        data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]
-        for place in range(len(data))
+        data[:index] + bytes([data[index] ^ 1 << index % 8]) + data[index + 1 :]
+        for index in range(len(data))
     ]
-    for damaged in (*flipped, *(data[:place] for place in range(0, len(data), 9))):
+    for damaged in (*flipped, *(data[:index] for index in range(0, len(data), 9))):
         record.write_bytes(damaged)
         try:
-            found = read_record(record)
+            record_read = read_record(record)
         except DamagedRecordError:
             continue
-        assert found == facts  # white space
+        assert record_read == facts  # white space
 
 
 @pytest.mark.slow
@@ -235,10 +235,10 @@ def test_damaged_records_never_change_an_output(
     """The bytes that are flipped are spread over the file, as a run for each would take long."""
     here = {path: path.read_bytes() for path in tmp_path.glob("o.csv.*")}
     data = (tmp_path / "o.csv.partial.json").read_bytes()
-    for place in range(0, len(data), len(data) // 12):
+    for index in range(0, len(data), len(data) // 12):
         for path, content in here.items():
             path.write_bytes(content)
-        flipped = data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :]
+        flipped = data[:index] + bytes([data[index] ^ 4]) + data[index + 1 :]
         (tmp_path / "o.csv.partial.json").write_bytes(flipped)
         assert run().output.read_bytes() == interrupted
         for path in tmp_path.glob("o.csv*"):
@@ -251,8 +251,8 @@ def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
 ) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.csv").write_text("text\ngood\n")
-    words = [f"input='{tmp_path}/in'", f"deploy.run='{model}'", "tracking=off"]
-    [result] = predict_files(compose("predict", words))
+    overrides = [f"input='{tmp_path}/in'", f"deploy.run='{model}'", "tracking=off"]
+    [result] = predict_files(compose("predict", overrides))
     assert result.report is not None
     content, done = result.report.read_bytes(), result.output.read_bytes()
     for damage in DAMAGE.values():
@@ -262,7 +262,7 @@ def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
         result.report.write_bytes(damaged)
         caplog.clear()
         with pytest.raises(SentimentError, match="exists already"):
-            predict_files(compose("predict", words))
+            predict_files(compose("predict", overrides))
         assert "a.csv.json' is damaged" in caplog.text
         assert result.output.read_bytes() == done
 
@@ -274,16 +274,16 @@ def test_outputs_are_no_inputs(model: str, tmp_path: Path) -> None:
     (tmp_path / "link.csv").hardlink_to(tmp_path / "a.csv")
     (tmp_path / "symlink.csv").symlink_to(tmp_path / "a.csv")
 
-    def run(*words: str) -> None:
+    def run(*overrides: str) -> None:
         settings = [f"deploy.run='{model}'", "tracking=off", "overwrite=true"]
-        predict_files(compose("predict", [*words, *settings]))
+        predict_files(compose("predict", [*overrides, *settings]))
 
-    for given, output in (
+    for setting, output in (
         ("a.csv", "link.csv"), ("link.csv", "a.csv"), ("symlink.csv", "a.csv"),
         ("a.csv", "symlink.csv"), ("b.csv.rejected.csv", "b.csv"),
     ):  # fmt: skip
         with pytest.raises(ConfigError, match="which is the input; name another file"):
-            run(f"input='{tmp_path}/{given}'", f"output='{tmp_path}/{output}'")
+            run(f"input='{tmp_path}/{setting}'", f"output='{tmp_path}/{output}'")
     assert (tmp_path / "a.csv").read_text() == "text\ngood\n"
     folder = tmp_path / "in"
     folder.mkdir()
@@ -325,8 +325,8 @@ def test_fields_are_copied_byte_for_byte(model: str, tmp_path: Path) -> None:
     """Nothing is escaped for spreadsheets, neither in the output nor in the rejected rows."""
     cells = ["=1+1", "+1", "-1", "@x", "\t=1", "=HYPERLINK('a')"]
     (tmp_path / "x.csv").write_text("id,text\n" + "".join(f"{c},{c}\n{c}\n" for c in cells))
-    words = [f"input='{tmp_path}/x.csv'", f"deploy.run='{model}'", "tracking=off"]
-    result = predict(compose("predict", words))
+    overrides = [f"input='{tmp_path}/x.csv'", f"deploy.run='{model}'", "tracking=off"]
+    result = predict(compose("predict", overrides))
     lines = result.output.read_text().splitlines()[1:]
     assert [line.rsplit(",", 2)[0] for line in lines] == [f"{c},{c}" for c in cells]
     assert result.rejected is not None

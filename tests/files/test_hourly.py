@@ -55,10 +55,10 @@ def test_a_batch_that_was_not_finished_is_left_out(tmp_path, torn):
     table = HourlyTable(tmp_path, SCHEMA)
     table.append(make_rows(1, 2), TEN)
     [journal] = tmp_path.glob("_*")
-    data, more = journal.read_bytes(), bytes(make_rows(3, 4).serialize())
-    assert torn < len(more)
+    data, next_bytes = journal.read_bytes(), bytes(make_rows(3, 4).serialize())
+    assert torn < len(next_bytes)
     os.close(table._file)  # as the system does at a kill, and takes the lock back
-    journal.write_bytes(data + more[:torn])
+    journal.write_bytes(data + next_bytes[:torn])
     assert list_numbers(tmp_path) == [1, 2]
     assert recover(tmp_path) == 1
     assert pd.read_parquet(tmp_path)["n"].tolist() == [1, 2]
@@ -99,17 +99,17 @@ def test_rows_behind_a_full_disk_can_be_read(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_rows_behind_a_folder_that_was_removed_or_moved_are_kept(tmp_path, moved):
-    folder, place = tmp_path / "table", tmp_path / "elsewhere"
+    folder, index = tmp_path / "table", tmp_path / "elsewhere"
     table = HourlyTable(folder, SCHEMA)
     table.append(make_rows(1), TEN)
-    folder.rename(place)
+    folder.rename(index)
     if not moved:
-        shutil.rmtree(place)
+        shutil.rmtree(index)
     table.append(make_rows(2), TEN)
     assert list_numbers(folder) == [2]
     if moved:
-        assert recover(place) == 1  # its lock was given up
-        assert list_numbers(place) == [1]
+        assert recover(index) == 1  # its lock was given up
+        assert list_numbers(index) == [1]
     shutil.rmtree(folder)
     table.close()
     table.append(make_rows(3), TEN)
@@ -127,18 +127,18 @@ def test_a_damaged_journal_is_read_and_recovered_up_to_its_damage(tmp_path):
     os.close(table._file)
     length = len(bytes(make_rows(2).serialize()))
     start = len(data) - 2 * length
-    found = set()
-    for place in range(start, start + length):
+    read_rows = set()
+    for index in range(start, start + length):
         for value in (0, 255):
             damaged = data.copy()
-            damaged[place] = value
+            damaged[index] = value
             journal.write_bytes(damaged)
-            found.add(tuple(list_numbers(tmp_path)))
+            read_rows.add(tuple(list_numbers(tmp_path)))
             assert recover(tmp_path) == 1
             [closed] = tmp_path.glob("*.parquet")
             assert tuple(list_numbers(tmp_path))[:1] == (1,)
             closed.unlink()
-    assert (1,) in found
+    assert (1,) in read_rows
 
 
 @pytest.mark.parametrize("damage", ["torn", "empty", "columns", "types"])

@@ -41,14 +41,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     from sentiment.config import Job
 
     folder = tmp_path_factory.mktemp("model")
-    words = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
-    return train(compose("train", words), Job(folder)).model
+    overrides = ["tracking=off", "features=tfidf_unigram", "data.limit=300"]
+    return train(compose("train", overrides), Job(folder)).model
 
 
 @pytest.fixture
 def run(model: str, tmp_path: Path) -> Callable[..., list[PredictionResult]]:
-    def run(*words: str) -> list[PredictionResult]:
-        return predict_files(compose("predict", [f"deploy.run='{model}'", "tracking=off", *words]))
+    def run(*overrides: str) -> list[PredictionResult]:
+        return predict_files(
+            compose("predict", [f"deploy.run='{model}'", "tracking=off", *overrides])
+        )
 
     return run
 
@@ -77,10 +79,10 @@ Pipe = Callable[..., subprocess.CompletedProcess[str]]
 def pipe(starter: Starter, model: str, tmp_path: Path) -> Pipe:
     """Predict what comes through standard input."""
 
-    def pipe(data: bytes, *words: str) -> subprocess.CompletedProcess[str]:
+    def pipe(data: bytes, *overrides: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "stdin").write_bytes(data)
-        words = ("input=-", f"deploy.run={model}", "tracking=off", *words)
-        return starter.run(tmp_path, "predict", *words, stdin=tmp_path / "stdin")
+        overrides = ("input=-", f"deploy.run={model}", "tracking=off", *overrides)
+        return starter.run(tmp_path, "predict", *overrides, stdin=tmp_path / "stdin")
 
     return pipe
 
@@ -135,10 +137,10 @@ def test_a_real_pipe_loses_nothing_and_may_end_early(
 
     assert run("wc -l").stdout.split() == [str(lines + 1), "0", "0", "0"]
     done = run("head -2")
-    shown = done.stdout.splitlines()
-    assert shown[0] == "text,prediction,probability"
-    assert shown[1].startswith("a film,")
-    assert shown[2] == f"0 {128 + signal.SIGPIPE} 0"
+    printed = done.stdout.splitlines()
+    assert printed[0] == "text,prediction,probability"
+    assert printed[1].startswith("a film,")
+    assert printed[2] == f"0 {128 + signal.SIGPIPE} 0"
     assert "Traceback" not in done.stderr
 
 
@@ -162,11 +164,11 @@ def test_a_stream_that_is_closed_takes_and_has_no_rows(
     model: str, tmp_path: Path, closed: str, setting: str, name: str
 ) -> None:
     (tmp_path / "x.csv").write_text("text\ngood fun\n")
-    words = {"input": "x.csv", "deploy.run": model, "tracking": "off"} | {setting: "-"}
+    overrides = {"input": "x.csv", "deploy.run": model, "tracking": "off"} | {setting: "-"}
     script = ROOT / "scripts" / "predict.py"
     done = subprocess.run(
         ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, script,
-         *(f"{key}={value}" for key, value in words.items())],
+         *(f"{key}={value}" for key, value in overrides.items())],
         cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (2, "")
@@ -180,11 +182,11 @@ def test_a_stream_that_is_closed_takes_and_has_no_rows(
 def fill(address: str, frame: pd.DataFrame, name: str = "reviews") -> None:
     engine = sa.create_engine(address, poolclass=sa.NullPool)
     columns = [sa.Column("id", sa.Integer, primary_key=True), sa.Column("text", sa.Text)]
-    made = sa.Table(name, sa.MetaData(), *columns, sa.Column("label", sa.Text))
+    table_object = sa.Table(name, sa.MetaData(), *columns, sa.Column("label", sa.Text))
     with engine.begin() as connection:
-        made.drop(connection, checkfirst=True)
-        made.create(connection)
-        connection.execute(made.insert(), frame.to_dict("records"))
+        table_object.drop(connection, checkfirst=True)
+        table_object.create(connection)
+        connection.execute(table_object.insert(), frame.to_dict("records"))
     engine.dispose()
 
 
@@ -200,8 +202,8 @@ def test_a_table_is_read_by_its_key(
     [file] = run(f"input='{path}'", f"output='{tmp_path}/expected.csv'")
     readers = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": pd.read_json}
     options = {"lines": True} if form == "jsonl" else {}
-    found = readers[form](result.output, **options).astype({"id": int})
-    pd.testing.assert_frame_equal(found, pd.read_csv(file.output), check_dtype=False)
+    predicted = readers[form](result.output, **options).astype({"id": int})
+    pd.testing.assert_frame_equal(predicted, pd.read_csv(file.output), check_dtype=False)
     job = json.loads((tmp_path / f"out.{form}.json").read_text())["job"]
     assert job["table"] == "reviews"
 
@@ -213,15 +215,15 @@ def test_a_query_chooses_rows_and_columns(
     missing = table.assign(text=table["text"].where(table["id"] != 7, None))
     fill(address, missing.astype(object).where(missing.notna(), None))
     query = "SELECT id, text AS body FROM reviews WHERE id < 14 ORDER BY id DESC"
-    words = [f"input='{address}'", f"query='{query}'", "text_column=body"]
-    [result] = run(*words, f"output='{tmp_path}/out.csv'")
-    wanted = [one for one in sorted(table["id"], reverse=True) if one < 14]
+    overrides = [f"input='{address}'", f"query='{query}'", "text_column=body"]
+    [result] = run(*overrides, f"output='{tmp_path}/out.csv'")
+    expected_ids = [one for one in sorted(table["id"], reverse=True) if one < 14]
     rows = read_plain(result.output)
-    assert [int(row["id"]) for row in rows] == [one for one in wanted if one != 7]
+    assert [int(row["id"]) for row in rows] == [one for one in expected_ids if one != 7]
     assert list(rows[0]) == ["id", "body", "prediction", "probability"]
     assert result.rejected is not None
     [reject] = read_plain(result.rejected)
-    assert int(reject["row"]) == wanted.index(7) + 1
+    assert int(reject["row"]) == expected_ids.index(7) + 1
     assert (reject["reason"], json.loads(reject["raw"])) == ("no text", {"id": 7, "body": None})
 
 
@@ -251,18 +253,18 @@ def test_a_database_is_resumed(
     fill(address, table)
     monkeypatch.setattr(database, "_ROWS", 4)
     monkeypatch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
-    words = [f"input='{address}'", f"deploy.run='{model}'", "tracking=off"]
+    overrides = [f"input='{address}'", f"deploy.run='{model}'", "tracking=off"]
 
     def begin(name: str) -> None:
-        cfg = compose("predict", [*words, f"output='{tmp_path}/{name}'"])
+        cfg = compose("predict", [*overrides, f"output='{tmp_path}/{name}'"])
         with pytest.raises(KeyboardInterrupt):
             predict(cfg, Interrupt())  # type: ignore[arg-type]
 
     begin("out.csv")
-    [whole] = run(f"input='{address}'", f"output='{tmp_path}/whole.csv'")
+    [complete] = run(f"input='{address}'", f"output='{tmp_path}/whole.csv'")
     [resumed] = run(f"input='{address}'", f"output='{tmp_path}/out.csv'")
     assert resumed.resumed > 0
-    assert resumed.output.read_bytes() == whole.output.read_bytes()
+    assert resumed.output.read_bytes() == complete.output.read_bytes()
 
     begin("other.csv")
     first = table["id"].min()
@@ -281,7 +283,7 @@ def test_what_is_wrong_with_a_database_is_reported(
     address = f"sqlite:///{tmp_path}/reviews.db"
     fill(address, table)
     fill(address, table, "others")
-    for words, kind, message in (
+    for overrides, kind, message in (
         ([f"input='{address}'"], ConfigError, "has the tables others, reviews; name one, table="),
         ([f"input='{address}'", "table=x"], ConfigError, "table is 'x', but .* has others, rev"),
         ([f"input='{address}'", "table=x", "query=y"], ConfigError, "table and query are both"),
@@ -300,7 +302,7 @@ def test_what_is_wrong_with_a_database_is_reported(
         (["input=x.csv", "table=y"], ConfigError, "table and query are for databases"),
     ):  # fmt: skip
         with pytest.raises(kind, match=message) as caught:
-            run(*words)
+            run(*overrides)
         assert "secret" not in str(caught.value)
 
 
@@ -364,14 +366,14 @@ def test_a_folder_has_one_output(
         write_frame(part, folder / f"{name}{ending}")
     [result] = run(f"input='{folder}/**/*{ending}'", "together=true")
     assert result.output == tmp_path / f"in.predictions{ending}"
-    [whole] = run(f"input='{write_frame(table, tmp_path / f'all{ending}')}'")
+    [complete] = run(f"input='{write_frame(table, tmp_path / f'all{ending}')}'")
     read = {".csv": pd.read_csv, ".parquet": pd.read_parquet}.get(
         ending, lambda path: pd.read_json(path, lines=True)
     )
-    found = read(result.output)
+    predicted = read(result.output)
     files = [f"{name}{ending}" for name, part in parts.items() for _ in range(len(part))]
-    assert found.pop("file").tolist() == files
-    pd.testing.assert_frame_equal(found, read(whole.output))
+    assert predicted.pop("file").tolist() == files
+    pd.testing.assert_frame_equal(predicted, read(complete.output))
 
 
 def test_rejected_rows_say_which_file_they_are_of(run: Run, tmp_path: Path) -> None:
@@ -400,10 +402,10 @@ def test_files_may_have_any_name(run: Run, tmp_path: Path, ending: str) -> None:
         Path(os.fsdecode(os.fsencode(folder) + b"/" + name + b".csv")).write_text("text\na\nb,c\n")
     assert [one.tally.written for one in run(f"input='{folder}'")] == [1] * 5
     [result] = run(f"input='{folder}'", "together=true", f"output='{tmp_path}/o{ending}'")
-    shown = sorted(name.decode("utf-8", "backslashreplace") + ".csv" for name in names)
-    assert sorted(read_frame(result.output)["file"]) == shown
+    printed = sorted(name.decode("utf-8", "backslashreplace") + ".csv" for name in names)
+    assert sorted(read_frame(result.output)["file"]) == printed
     assert result.rejected is not None
-    assert sorted(pd.read_csv(result.rejected)["file"]) == shown
+    assert sorted(pd.read_csv(result.rejected)["file"]) == printed
 
 
 def test_files_that_do_not_fit_together(run: Run, tmp_path: Path) -> None:
@@ -431,15 +433,15 @@ def test_many_files_are_resumed(
     for n in range(6):
         write_frame(table[5 * n : 5 * n + 5], folder / f"{n}.csv")
     monkeypatch.setattr("sentiment.commands.predict.job._CHECKPOINT", 0)
-    words = [f"input='{folder}'", f"deploy.run='{model}'", "tracking=off", "together=true"]
+    overrides = [f"input='{folder}'", f"deploy.run='{model}'", "tracking=off", "together=true"]
     from sentiment.files.chain import Chain
     from sentiment.files.opening import open_input
 
-    cfg = compose("predict", [*words, f"output='{tmp_path}/out.csv'"])
+    cfg = compose("predict", [*overrides, f"output='{tmp_path}/out.csv'"])
     chain = Chain([open_input(folder / f"{n}.csv") for n in range(6)], folder)
     with pytest.raises(KeyboardInterrupt):
         predict(cfg, Interrupt(), chain)  # type: ignore[arg-type]
-    [resumed] = run(*words, f"output='{tmp_path}/out.csv'")
-    [whole] = run(*words, f"output='{tmp_path}/whole.csv'")
+    [resumed] = run(*overrides, f"output='{tmp_path}/out.csv'")
+    [complete] = run(*overrides, f"output='{tmp_path}/whole.csv'")
     assert 10 < resumed.resumed < 30
-    assert resumed.output.read_bytes() == whole.output.read_bytes()
+    assert resumed.output.read_bytes() == complete.output.read_bytes()

@@ -35,10 +35,10 @@ def test_each_file_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(text_folder, "_FILES", 2)
     batches = read(source)
     rows = [row for batch in batches for row in batch.make_table().to_pylist()]
-    kept = {name: text.lstrip("\ufeff") for name, text in TEXTS.items() if text}
-    assert {row["file"]: row["text"] for row in rows} == kept
+    expected = {name: text.lstrip("\ufeff") for name, text in TEXTS.items() if text}
+    assert {row["file"]: row["text"] for row in rows} == expected
     assert [len(batch.texts) + len(batch.rejects) for batch in batches] == [2, 2, 2]
-    rejects = [(one.row, one.reason, one.raw) for batch in batches for one in batch.rejects]
+    rejects = [(item.row, item.reason, item.raw) for batch in batches for item in batch.rejects]
     assert rejects == [
         (3, "the text is empty", "c.txt: "),
         (4, "text too long: 21 characters, at most 20", f"d.txt: {'x' * 21}"),
@@ -48,10 +48,10 @@ def test_each_file_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     after = [batch.texts.to_pylist() for batch in read(source, batches[0].end)]
     assert after == [batch.texts.to_pylist() for batch in batches[1:]]
     assert choose_output(source, None, None) == (tmp_path / "texts.predictions.csv", "csv")
-    before = source.origin.identity
-    assert open_input(folder).origin.identity == before
+    identity_before = source.origin.identity
+    assert open_input(folder).origin.identity == identity_before
     (folder / "a.txt").write_text("Other text")
-    assert open_input(folder).origin.identity != before
+    assert open_input(folder).origin.identity != identity_before
     latin = open_input(folder, ReadOptions(encoding="latin-1"))
     assert "café" in [text for batch in read(latin) for text in batch.texts.to_pylist()]  # type: ignore[arg-type]
 
@@ -69,8 +69,8 @@ def test_tables_are_still_tables(
     tmp_path: Path, texts: dict[str, str], options: dict[str, bool]
 ) -> None:
     folder = write_texts(tmp_path / "tables", texts)
-    found = list(open_all(str(folder), ReadOptions(**options)))  # type: ignore[arg-type]
-    assert [type(one) for one in found] == [DelimitedFile] * len(texts)
+    inputs = list(open_all(str(folder), ReadOptions(**options)))  # type: ignore[arg-type]
+    assert [type(item) for item in inputs] == [DelimitedFile] * len(texts)
     (folder / "more.csv").write_text("text\nx")
     assert len(list_inputs(str(folder))[0]) == len(texts) + 1
 

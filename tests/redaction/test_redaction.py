@@ -90,8 +90,8 @@ def test_a_known_password_is_redacted_in_every_encoding(
             redactor.learn(setting)
             # The database is named without a "w", so one that is left is of the password.
             for text in (encode(address), encode(password), encode(f"cannot use {password}!")):
-                left = redactor.redact(text).replace("password", "")
-                assert "w" not in left.casefold(), (setting, text, left)
+                remaining = redactor.redact(text).replace("password", "")
+                assert "w" not in remaining.casefold(), (setting, text, remaining)
 
 
 @pytest.mark.slow
@@ -101,9 +101,11 @@ def test_any_encoded_password_is_redacted_as_written_and_as_decoded(password: st
     assume(password.lower() not in PUBLIC_PASSWORDS)
     redactor = Redactor()
     redactor.learn(f"postgresql://ann:{quote(password, safe='')}@host/db")
-    found = redactor.redact(f"<{password}> <{quote(password, safe='')}> <{json.dumps(password)}>")
+    redacted = redactor.redact(
+        f"<{password}> <{quote(password, safe='')}> <{json.dumps(password)}>"
+    )
     # Quotes around a password that has quotes itself may be masked with it.
-    assert found.replace('"', "") == "<***> <***> <***>"
+    assert redacted.replace('"', "") == "<***> <***> <***>"
 
 
 def test_a_password_that_everybody_knows_is_redacted_in_addresses_only() -> None:
@@ -173,8 +175,8 @@ def test_errors_show_no_secret() -> None:
 
 def test_a_recorded_config_names_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REVIEWS_DB", "postgresql://ann:in-no-config@db/reviews")
-    words = ["data=csv", "data.path=${oc.env:REVIEWS_DB}", "data.table=${data.path}"]
-    cfg = compose("train", words)
+    overrides = ["data=csv", "data.path=${oc.env:REVIEWS_DB}", "data.table=${data.path}"]
+    cfg = compose("train", overrides)
     assert cfg.data.path == "postgresql://ann:in-no-config@db/reviews"
     assert flatten(cfg)["data.path"] == "${oc.env:REVIEWS_DB}"
     assert "in-no-config" not in record_yaml(cfg)

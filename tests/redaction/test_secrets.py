@@ -90,9 +90,11 @@ class Searched:
     folder: Path
     address: str
 
-    def run(self, name: str, *words: str, code: int = 0, env: dict[str, str] | None = None) -> str:
+    def run(
+        self, name: str, *overrides: str, code: int = 0, env: dict[str, str] | None = None
+    ) -> str:
         """Return what a script prints, which has been searched as all files have."""
-        done = self.starter.run(self.folder, name, *words, env=env)
+        done = self.starter.run(self.folder, name, *overrides, env=env)
         assert done.returncode == code, done.stdout + done.stderr
         printed = done.stdout + done.stderr
         assert not find_letters(printed.encode()), printed
@@ -113,10 +115,10 @@ def searched(
 ) -> Searched:
     """Scripts whose database has a password of awkward signs, at both places of an address."""
     password = quote(AWKWARD.join(LETTERS), safe="")
-    place = f"127.0.0.1:{database.port}/{database.name}"
+    host = f"127.0.0.1:{database.port}/{database.name}"
     address = {
-        "user": f"postgresql+psycopg://postgres:{password}@{place}",
-        "query": f"postgresql+psycopg://{place}?user=postgres&password={password}",
+        "user": f"postgresql+psycopg://postgres:{password}@{host}",
+        "query": f"postgresql+psycopg://{host}?user=postgres&password={password}",
     }[request.param]
     return Searched(starter, tmp_path, address)
 
@@ -140,8 +142,8 @@ def test_a_run_and_predictions_of_a_database(searched: Searched) -> None:
     printed = searched.run("train", *list_settings(searched.address), "data.table=reviews")
     assert "run " in printed
     query = "SELECT text FROM reviews WHERE text <> 'password=zqkvj/xwqzj' ORDER BY text"
-    words = [f"input={searched.address}", f"query={query}", "output=predicted.csv"]
-    printed = searched.run("predict", *words)
+    overrides = [f"input={searched.address}", f"query={query}", "output=predicted.csv"]
+    printed = searched.run("predict", *overrides)
     assert "written" in printed
     searched.run("predict", f"input={searched.address}", "table=nowhere", code=2)
 
@@ -213,9 +215,9 @@ def test_no_value_of_a_variable_is_recorded(starter: Starter, tmp_path: Path) ->
     """Not even one that is not known to be a secret, in a single run and in a sweep."""
     store = ["tracking.uri=sqlite:///${oc.env:STORE}.db", "outputs=${oc.env:STORE}"]
     quick = [*QUICK, "data=rotten_tomatoes", "data.limit=300"]
-    for words in (["model=naive_bayes"], ["-m", "model.C=1,2"]):
+    for overrides in (["model=naive_bayes"], ["-m", "model.C=1,2"]):
         env: dict[str, str | None] = {"STORE": "Xq7vZ"}
-        done = starter.run(tmp_path, "train", *words, *quick, *store, env=env)
+        done = starter.run(tmp_path, "train", *overrides, *quick, *store, env=env)
         assert done.returncode == 0, done.stderr
     files = [path for path in (tmp_path / "Xq7vZ").rglob("*") if path.is_file()]
     settled = [path for path in files if path.suffix in (".txt", ".yaml")]

@@ -26,10 +26,10 @@ def test_alerts_arrive_in_both_forms_and_after_failures(
     webhook.send("drift", "of sqlite://ann:hunter22@db/x")
     webhook.close()
     assert [path for path, _ in receiver.received] == [PATH] * 3
-    first, *_, found = [body for _, body in receiver.received]
-    assert first == found
-    assert found.keys() == {"event", "message", "time", "host"}
-    assert (found["event"], found["message"]) == ("drift", "of sqlite://ann:***@db/x")
+    first, *_, last = [body for _, body in receiver.received]
+    assert first == last
+    assert last.keys() == {"event", "message", "time", "host"}
+    assert (last["event"], last["message"]) == ("drift", "of sqlite://ann:***@db/x")
     slack = Webhook(receiver.url, "slack")
     slack.send("swap_failed", "a <b> & c")
     slack.close()

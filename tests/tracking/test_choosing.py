@@ -51,17 +51,17 @@ def make_run(
 
 def choose(runs: list[Any], metric: str) -> tuple[Any, str]:
     """Return the best of `runs`, of which there is one, and the reason."""
-    found = choose_best(runs, f"validation/{metric}")
-    assert found is not None
-    return found[0], found[1]
+    choice = choose_best(runs, f"validation/{metric}")
+    assert choice is not None
+    return choice[0], choice[1]
 
 
 def test_macro_averages_of_earlier_versions_are_compared_under_both_names() -> None:
     """They were recorded as f1, which of two classes is another metric."""
     earlier = make_run(1, rows="several", f1=0.8)
-    now = make_run(2, rows="several", f1=0.7, f1_macro=0.7, classes=5)
+    current = make_run(2, rows="several", f1=0.7, f1_macro=0.7, classes=5)
     for metric in ("f1", "f1_macro"):
-        best, reason = choose([earlier, now], metric)
+        best, reason = choose([earlier, current], metric)
         assert best is earlier
         assert f"best validation/{metric} of 2 runs on tickets: 0.8000" in reason
     two_before = make_run(1, rows="two", f1=0.8)
@@ -86,12 +86,12 @@ def test_the_reason_names_the_run_that_the_optimized_metric_would_choose() -> No
 
 @pytest.mark.parametrize("position", [0, 1])
 def test_a_run_whose_score_is_not_defined_is_never_the_best(position: int) -> None:
-    known = make_run(1, accuracy=0.7, log_loss=0.7)
+    complete = make_run(1, accuracy=0.7, log_loss=0.7)
     undefined = make_run(2, accuracy=float("nan"), log_loss=float("nan"))
-    runs = [known]
+    runs = [complete]
     runs.insert(position, undefined)
     for metric in ("accuracy", "log_loss"):
-        assert choose(runs, metric)[0] is known
+        assert choose(runs, metric)[0] is complete
     assert choose_best([undefined], "validation/accuracy") is None
 
 
@@ -122,13 +122,17 @@ def test_the_best_of_runs_with_several_labels_is_that_of_the_metric_they_optimiz
         {"accuracy": 0.2, "hamming_loss": 0.2, "f1_micro": 0.6},
         {"accuracy": 0.3, "hamming_loss": 0.1, "f1_micro": 0.4},
     ]
-    for optimize, place in {None: 1, "f1_micro": 1, "hamming_loss": 2, "accuracy": 0}.items():
-        runs = [make_run(order, optimize, **one) for order, one in enumerate(scores, 1)]
+    for optimize, index in {None: 1, "f1_micro": 1, "hamming_loss": 2, "accuracy": 0}.items():
+        runs = [
+            make_run(order, optimize, **run_metrics) for order, run_metrics in enumerate(scores, 1)
+        ]
         best, reason = choose(runs, "accuracy")
-        assert best is runs[place]
+        assert best is runs[index]
         assert f"best validation/{optimize or 'f1_micro'} of 3 runs" in reason
     # A metric that is named decides, and of one label in each row the accuracy does.
-    runs = [make_run(order, "f1_micro", **one) for order, one in enumerate(scores, 1)]
+    runs = [
+        make_run(order, "f1_micro", **run_metrics) for order, run_metrics in enumerate(scores, 1)
+    ]
     assert choose(runs, "hamming_loss")[0] is runs[2]
     for run in runs:
         del run.data.metrics["validation/hamming_loss"]

@@ -52,16 +52,16 @@ def short_poll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 def test_one_at_a_time_holds_it(client: Any) -> None:
-    inside, seen, rounds = 0, [], 15
+    inside, owners, rounds = 0, [], 15
 
     def work() -> None:
         nonlocal inside
         for _ in range(rounds):
             with hold_lease(client, "m"):
                 inside += 1
-                seen.append(inside)
+                owners.append(inside)
                 time.sleep(0)  # an invitation to come in
-                seen.append(inside)
+                owners.append(inside)
                 inside -= 1
 
     threads = [threading.Thread(target=work) for _ in range(6)]
@@ -69,7 +69,7 @@ def test_one_at_a_time_holds_it(client: Any) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert seen == [1] * (2 * 6 * rounds)
+    assert owners == [1] * (2 * 6 * rounds)
     assert client.tags == {}
 
 

@@ -19,15 +19,15 @@ Train = Callable[..., TrainingResult]
 
 @pytest.mark.slow
 def test_two_runs_never_have_the_same_name(train_quickly: Train) -> None:
-    words = ("seed=3", "model.C=0.123456", "tracking.experiment=named")
-    results = [train_quickly(*words), train_quickly(*words)]
+    overrides = ("seed=3", "model.C=0.123456", "tracking.experiment=named")
+    results = [train_quickly(*overrides), train_quickly(*overrides)]
     names = [mlflow.get_run(result.run_id).info.run_name for result in results]
-    shown = "LogisticRegression on TfidfVectorizer, seed=3 C=0.1235"
-    assert names == [f"{shown} (1)", f"{shown} (2)"]
+    expected_name = "LogisticRegression on TfidfVectorizer, seed=3 C=0.1235"
+    assert names == [f"{expected_name} (1)", f"{expected_name} (2)"]
 
 
 @pytest.mark.parametrize(
-    ("words", "named"),
+    ("overrides", "expected"),
     [
         ([], "nbsvm on tfidf"),
         (["model=nbsvm"], "nbsvm on tfidf"),
@@ -38,9 +38,9 @@ def test_two_runs_never_have_the_same_name(train_quickly: Train) -> None:
          "nbsvm on tfidf, data=csv path=a/long/path/of/revi… refit=all"),
     ],
 )  # fmt: skip
-def test_a_job_is_named_after_what_was_typed(words: list[str], named: str) -> None:
-    job = Job(Path("x"), {"model": "nbsvm", "features": "tfidf", "data": "imdb"}, words)
-    assert job.describe() == named
+def test_a_job_is_named_after_what_was_typed(overrides: list[str], expected: str) -> None:
+    job = Job(Path("x"), {"model": "nbsvm", "features": "tfidf", "data": "imdb"}, overrides)
+    assert job.describe() == expected
     assert len(Job(Path("x"), {}, [f"model.x{n}=1" for n in range(100)]).describe()) < 110
 
 
@@ -106,14 +106,14 @@ def test_filters_of_the_page_find_runs(train_quickly: Train, tmp_path: Path) -> 
     quoted = re.findall(r"``(.+?) ?``|(?<!`)`([^`]+)`", page)
     filters = [a or b for a, b in quoted if re.search(r"^(tags|params|metrics)\..* [=>] ", a or b)]
     assert len(filters) >= 9
-    found = {
-        wanted: list(
+    runs_by_filter = {
+        query: list(
             mlflow.search_runs(
-                experiment_names=[tmp_path.name], filter_string=wanted, output_format="list"
+                experiment_names=[tmp_path.name], filter_string=query, output_format="list"
             )
         )
-        for wanted in filters
+        for query in filters
     }
-    ids = {wanted: {run.info.run_id for run in runs} for wanted, runs in found.items()}
+    ids = {query: {run.info.run_id for run in runs} for query, runs in runs_by_filter.items()}
     assert ids["tags.kind = 'training'"] == ids["tags.fitted_on = 'all'"] == {run_id}
     assert ids["tags.kind = 'trial'"] == set()

@@ -55,8 +55,8 @@ class At(SilentObserver):
 
 
 def train_here(folder: Path, observer: At | None, *where: str) -> TrainingResult:
-    words = [*QUICK, *where]
-    return train(compose("train", words), Job(folder, overrides=words), observer)
+    overrides = [*QUICK, *where]
+    return train(compose("train", overrides), Job(folder, overrides=overrides), observer)
 
 
 class AfterFirstJob(SweepObserver):
@@ -96,8 +96,8 @@ def check_recorded(folder: Path, *where: str) -> None:
     texts = pd.DataFrame({"text": ["good fun"]})
     assert len(mlflow.sklearn.load_model(results[0].model).predict(texts)) == 1
     client = mlflow.MlflowClient()
-    found = client.search_logged_models([run.info.experiment_id])
-    assert [one.model_id for one in found if one.source_run_id == run.info.run_id] == [
+    logged = client.search_logged_models([run.info.experiment_id])
+    assert [one.model_id for one in logged if one.source_run_id == run.info.run_id] == [
         results[0].model.removeprefix("models:/")
     ]
 
@@ -109,11 +109,11 @@ def test_a_server_that_dies_costs_nothing(
 ) -> None:
     monkeypatch.setattr(patience, "_DELAYS", (0.1,))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    place = [
+    store_setting = [
         *("--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "1"),
         *("--artifacts-destination", str(tmp_path / "kept")),
     ]
-    first = served("server", *place, health="/health")
+    first = served("server", *store_setting, health="/health")
     folder = tmp_path / "run"
     at = At("fit", lambda: served.stop())  # type: ignore[attr-defined]
     with pytest.raises(RunNotRecordedError) as caught:
@@ -127,7 +127,7 @@ def test_a_server_that_dies_costs_nothing(
         f"record the run with: {command}"
     )
     assert len(str(error).splitlines()) == 1
-    second = served("server", *place, health="/health")
+    second = served("server", *store_setting, health="/health")
     check_recorded(folder, f"tracking.uri={second}")
     # A sweep whose server is killed runs all of its jobs, and says what is left to do.
     grid = [*QUICK, "model=naive_bayes", "model.alpha=0.1,0.5,1", f"outputs={tmp_path}/outputs"]
@@ -194,12 +194,12 @@ def test_a_disk_that_is_full_after_the_model_was_saved_leaves_the_model(
     assert len(sentiment.load(folder / "model.skops").predict(["good fun"])) == 1
     with pytest.raises(RunNotKeptError, match="its training has not ended"):
         record(compose("record", [f"folder='{folder}'", outputs]))
-    again = train_here(folder, None, outputs)
-    assert again.folder.parent == folder
+    repeated = train_here(folder, None, outputs)
+    assert repeated.folder.parent == folder
     (killed,) = mlflow.search_runs(
         search_all_experiments=True,
         output_format="list",
-        filter_string=f"attributes.run_id != '{again.run_id}'",
+        filter_string=f"attributes.run_id != '{repeated.run_id}'",
     )
     assert killed.info.status != "FINISHED"  # the next process ends a run that could not be ended
     assert not killed.data.metrics
@@ -231,8 +231,8 @@ def test_what_is_said_of_a_store_that_may_not_be_written(number: int, tmp_path: 
     with engine.connect() as connection, pytest.raises(OperationalError) as caught:
         connection.execute(sqlalchemy.text("CREATE TABLE x (y)"))
     flushed = f"(raised as a result of Query-invoked autoflush)\n{caught.value}"
-    for found in (caught.value, MlflowException(flushed)):
-        error = patience.translate("x", found)
+    for logged in (caught.value, MlflowException(flushed)):
+        error = patience.translate("x", logged)
         assert error.reason == "it is read-only (attempt to write a readonly database)"
         assert error.exit_code is ExitCode.MISTAKE
 
@@ -412,22 +412,22 @@ RUNNING = (
 def test_runs_of_dead_processes_are_ended(starter: Starter, tmp_path: Path) -> None:
     process = starter.start_code(tmp_path, RUNNING)
     process.wait_for_output("\n")
-    left = process.stdout.strip()
+    output = process.stdout.strip()
     tracker = MlflowTracker(f"sqlite:///{tmp_path}/mlflow.db", str(tmp_path / "artifacts"), "e")
     tracker.open()
 
     def read_status(run_id: str) -> str:
         return str(mlflow.get_run(run_id).info.status)
 
-    assert read_status(left) == "RUNNING", "its process is alive"
+    assert read_status(output) == "RUNNING", "its process is alive"
     process.send(signal.SIGKILL)
     process.wait()
     client = mlflow.MlflowClient()
     with tracker.start("mine", {}) as mine:
-        other = client.create_run(mlflow.get_run(left).info.experiment_id).info.run_id
+        other = client.create_run(mlflow.get_run(output).info.experiment_id).info.run_id
         tracker.open()
         assert mine.id is not None
-        assert read_status(left) == "KILLED"
+        assert read_status(output) == "KILLED"
         assert read_status(mine.id) == "RUNNING"
         assert read_status(other) == "RUNNING", "nobody knows whose that is"
     assert read_status(mine.id) == "FINISHED"
@@ -435,10 +435,10 @@ def test_runs_of_dead_processes_are_ended(starter: Starter, tmp_path: Path) -> N
 
 def test_only_what_is_known_to_be_dead_counts_as_such() -> None:
     here = ProcessMark.of_this_process()
-    now = time.time()
+    current_time = time.time()
 
     def ended(age: float = 0.0, **changes: str) -> bool:
-        return has_ended(ProcessMark(**(vars(here) | changes)).tags, now - age)
+        return has_ended(ProcessMark(**(vars(here) | changes)).tags, current_time - age)
 
     assert not ended()
     assert ended(pid="99999999"), "there is no such process"
@@ -451,4 +451,4 @@ def test_only_what_is_known_to_be_dead_counts_as_such() -> None:
     assert not has_ended({}, 0.0)
     assert not has_ended({"process.x": "of another version"}, 0.0)
     dead = ProcessMark(**(vars(here) | {"pid": "99999999"})).tags
-    assert not has_ended(dead | here.tags, now), "one of them goes on with it"
+    assert not has_ended(dead | here.tags, current_time), "one of them goes on with it"

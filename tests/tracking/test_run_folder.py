@@ -83,31 +83,35 @@ names = st.lists(
 
 
 @pytest.mark.slow
-@given(before=names, written=names, during=names, depth=st.integers(0, 2))
+@given(before_files=names, written=names, during=names, depth=st.integers(0, 2))
 def test_only_what_a_run_wrote_is_removed(
-    before: list[list[str]], written: list[list[str]], during: list[list[str]], depth: int
+    before_files: list[list[str]], written: list[list[str]], during: list[list[str]], depth: int
 ) -> None:
-    def put(folder: Path, parts: list[str], text: str) -> None:
-        path = folder.joinpath(*(f"{part}.d" for part in parts[:-1]), parts[-1])
+    def put(folder: Path, components: list[str], text: str) -> None:
+        path = folder.joinpath(*(f"{part}.d" for part in components[:-1]), components[-1])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
     with TemporaryDirectory() as home:
-        for parts in before:
-            put(Path(home), parts, "mine")
-        wanted = Path(home).joinpath(*["in.d"] * depth)
+        for components in before_files:
+            put(Path(home), components, "mine")
+        target = Path(home).joinpath(*["in.d"] * depth)
         expected = snapshot(Path(home))
-        folder = RunFolder.claim(wanted)
+        folder = RunFolder.claim(target)
         assert {k: v for k, v in snapshot(Path(home)).items() if k in expected} == expected
         assert not set(folder.files)
-        for parts in written:
-            put(folder.path, ["run", *parts], "the run's")
+        for components in written:
+            put(folder.path, ["run", *components], "the run's")
             folder.include(
-                [folder.path.joinpath("run.d", *(f"{p}.d" for p in parts[:-1]), parts[-1])]
+                [
+                    folder.path.joinpath(
+                        "run.d", *(f"{p}.d" for p in components[:-1]), components[-1]
+                    )
+                ]
             )
-        for parts in during:
-            put(folder.path, ["other", *parts], "somebody else's")
-        kept = {
+        for components in during:
+            put(folder.path, ["other", *components], "somebody else's")
+        contents = {
             name: text
             for name, text in snapshot(Path(home)).items()
             if text == b"somebody else's" or name in expected
@@ -115,7 +119,7 @@ def test_only_what_a_run_wrote_is_removed(
         folder.discard()
         assert {
             k: v for k, v in snapshot(Path(home)).items() if v is not None or k in expected
-        } == kept
+        } == contents
         if not during:
             assert snapshot(Path(home)) == expected
 
@@ -208,23 +212,23 @@ def test_an_empty_folder_stays(starter: Starter, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["empty"]
 
 
-@pytest.mark.parametrize("place", [".", "..", "{absolute}"])
+@pytest.mark.parametrize("folder_setting", [".", "..", "{absolute}"])
 def test_a_mistake_removes_nothing_of_a_person(
-    starter: Starter, tmp_path: Path, place: str
+    starter: Starter, tmp_path: Path, folder_setting: str
 ) -> None:
     here = tmp_path / "home" / "here"
-    before = {folder: write_own(folder) for folder in (tmp_path / "mine", here.parent, here)}
-    folder = place.format(absolute=tmp_path / "mine")
+    before_files = {folder: write_own(folder) for folder in (tmp_path / "mine", here.parent, here)}
+    folder = folder_setting.format(absolute=tmp_path / "mine")
     # One is noticed before anything is written, the other when the run has begun.
     fails_late = [*QUICK, "features.min_df=1000", "tracking=off"]
-    for mistake in (TYPO, fails_late) if place == "." else (TYPO,):
+    for mistake in (TYPO, fails_late) if folder_setting == "." else (TYPO,):
         done = starter.run(here, "train", *mistake, f"hydra.run.dir={folder}")
         assert done.returncode == 2, done.stderr
         assert "Traceback" not in done.stderr
-    for folder, files in before.items():
+    for folder, files in before_files.items():
         assert {k: v for k, v in snapshot(folder).items() if k in files} == files
     assert {path.name for path in tmp_path.iterdir()} == {"mine", "home"}
-    assert set(snapshot(here)) == set(before[here])
+    assert set(snapshot(here)) == set(before_files[here])
 
 
 def artifacts(run_id: str) -> set[str]:
@@ -255,16 +259,18 @@ def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_p
         path = mlflow.artifacts.download_artifacts(
             run_id=result.run_id, artifact_path="metrics.json"
         )
-        kept = json.loads(Path(path).read_text())
-        assert kept == json.loads((result.folder / "metrics.json").read_text()) == result.metrics
+        contents = json.loads(Path(path).read_text())
+        assert (
+            contents == json.loads((result.folder / "metrics.json").read_text()) == result.metrics
+        )
         return result.folder
 
     first = run(tmp_path / "again", "logistic_regression", 100)
     assert first == tmp_path / "again"
-    shown = snapshot(first)
+    state = snapshot(first)
     second = run(tmp_path / "again", "random_forest", 50)
     assert second.parent == first
-    assert {k: v for k, v in snapshot(first).items() if k in shown} == shown
+    assert {k: v for k, v in snapshot(first).items() if k in state} == state
     assert run(tmp_path / "under way", "logistic_regression", 100).parent == tmp_path / "under way"
     assert [path.name for path in (tmp_path / "under way").iterdir() if path.is_file()] == [
         "run.json"
@@ -285,11 +291,11 @@ def test_a_store_may_lie_in_the_folder_of_the_run(store: Path, tmp_path: Path) -
 def test_a_store_in_the_folder_of_the_run_is_not_copied_into_itself(
     starter: Starter, tmp_path: Path
 ) -> None:
-    before = write_own(tmp_path)
+    before_files = write_own(tmp_path)
     for _ in range(2):
         done = starter.run(tmp_path, "train", *QUICK, "hydra.run.dir=.")
         assert done.returncode == 0, done.stderr
-    assert {k: v for k, v in snapshot(tmp_path).items() if k in before} == before
+    assert {k: v for k, v in snapshot(tmp_path).items() if k in before_files} == before_files
     (path,) = tmp_path.rglob("mlflow.db")
     runs = list((path.parent / "artifacts").glob("*/artifacts"))
     assert len(runs) == 2

@@ -27,10 +27,10 @@ class Listener:
 def test_stages_are_timed_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     listener = Listener()
     stages = Stages(listener)
-    now = time.perf_counter()
-    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    clock = time.perf_counter()
+    monkeypatch.setattr(time, "perf_counter", lambda: clock)
     with stages("sleep"):
-        now += 7.5
+        clock += 7.5
     with pytest.raises(ValueError, match="no"), stages("fail"):
         raise ValueError("no")
     assert listener.heard == [
@@ -62,12 +62,12 @@ def test_freed_memory_is_returned_at_the_end_of_a_stage() -> None:
         return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
     stages = Stages()
-    before = read_resident()
+    size_before = read_resident()
     with stages("large"):
         pieces = [pa.array(np.full(2**14, n)) for n in range(2000)]  # 250 MB in small pieces
-        assert read_resident() - before > 200e6
+        assert read_resident() - size_before > 200e6
         del pieces
-    assert read_resident() - before < 100e6
+    assert read_resident() - size_before < 100e6
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no other system has such a call")
@@ -77,7 +77,7 @@ def test_pages_of_libraries_are_returned_and_read_again() -> None:
 
     values = np.random.default_rng(0).permutation(10**5)
     expected = pa.compute.sum(pa.array(values)).as_py(), np.linalg.norm(values)
-    before = read_mapped()
+    size_before = read_mapped()
     release_libraries()
-    assert read_mapped() < 0.7 * before
+    assert read_mapped() < 0.7 * size_before
     assert (pa.compute.sum(pa.array(values)).as_py(), np.linalg.norm(values)) == expected

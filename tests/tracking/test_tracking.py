@@ -211,9 +211,9 @@ def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
 
     def choose() -> tuple[str, str]:
         runs = client.search_runs([experiment.experiment_id])
-        found = choose_best(runs, "validation/accuracy")
-        assert found is not None
-        return found[0].info.run_id, found[1]
+        best_choice = choose_best(runs, "validation/accuracy")
+        assert best_choice is not None
+        return best_choice[0].info.run_id, best_choice[1]
 
     first = log_run(tracker, 0.25, data="easy")
     assert choose() == (
@@ -224,11 +224,11 @@ def test_the_choice_is_reported(tracker: MlflowTracker) -> None:
     # Of two that are equal, the later one.
     second = log_run(tracker, 0.5, data="hard")
     log_run(tracker, 0.5, data="hard", sample="true")
-    shown = (
+    output = (
         "best validation/accuracy of 2 runs on hard: 0.5000; "
         "not comparable: 1 run on other data, 1 run on a sample"
     )
-    assert choose() == (second, shown)
+    assert choose() == (second, output)
 
 
 def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None:
@@ -241,9 +241,9 @@ def test_only_runs_on_the_same_rows_are_compared(tracker: MlflowTracker) -> None
     assert best(tracker) == high
     assert best(tracker, "log_loss") == low
     runs = mlflow.MlflowClient().search_runs([tracker._experiment_id(mlflow.MlflowClient())])
-    found = choose_best(runs, "validation/accuracy")
-    assert found is not None
-    assert found[1].endswith("not comparable: 2 runs on other data")
+    best_choice = choose_best(runs, "validation/accuracy")
+    assert best_choice is not None
+    assert best_choice[1].endswith("not comparable: 2 runs on other data")
 
 
 @pytest.mark.parametrize("years", [-10, 10])
@@ -281,13 +281,13 @@ def test_a_future_start_is_not_the_last_among_runs_without_an_order(
     tracker.open()
     client = mlflow.MlflowClient()
     experiment = tracker._experiment_id(client)
-    now, made = 1000 * time.time(), {}
-    for data, start in (("future", now + 9e9), ("old", now - 9e9), ("new", now - 1e6)):
+    now_ms, created = 1000 * time.time(), {}
+    for data, start in (("future", now_ms + 9e9), ("old", now_ms - 9e9), ("new", now_ms - 1e6)):
         tags = {"kind": "training", "data": data}
-        made[data] = client.create_run(experiment, int(start), tags).info.run_id
-        client.log_metric(made[data], "validation/accuracy", 0.5)
-        client.set_terminated(made[data])
-    assert best(tracker) == made["new"]
+        created[data] = client.create_run(experiment, int(start), tags).info.run_id
+        client.log_metric(created[data], "validation/accuracy", 0.5)
+        client.set_terminated(created[data])
+    assert best(tracker) == created["new"]
 
 
 def test_what_cannot_be_found_is_reported(tracker: MlflowTracker, tmp_path: Path) -> None:
@@ -417,14 +417,14 @@ def test_a_file_that_is_no_store_stays_as_it_is(
 ) -> None:
     path = tmp_path / "x.db"
     make(path)
-    before = path.read_bytes()
+    content_before = path.read_bytes()
     tracker = MlflowTracker(f"sqlite:///{path}", "x", "y")
     with pytest.raises(TrackingStoreError, match=reason) as caught:
         tracker.open()
     assert caught.value.exit_code is ExitCode.MISTAKE
     with pytest.raises(SentimentError):
         tracker.find_model("best", "accuracy")
-    assert path.read_bytes() == before
+    assert path.read_bytes() == content_before
 
 
 def test_an_empty_database_becomes_a_store(tmp_path: Path) -> None:
@@ -499,8 +499,8 @@ def test_a_relative_store_is_that_of_the_current_folder(
         monkeypatch.chdir(folder)
         tracker.open()
         log_run(tracker, 0.5)
-        found = mlflow.search_runs(experiment_names=["x"], output_format="list")
-        assert len(found) == (2 if count == 2 else 1)
+        best_choice = mlflow.search_runs(experiment_names=["x"], output_format="list")
+        assert len(best_choice) == (2 if count == 2 else 1)
         assert (folder / "outputs" / "mlflow.db").is_file()
 
 
@@ -569,8 +569,8 @@ def test_an_address_with_signs_of_addresses_is_one_file(
 @pytest.mark.parametrize("over", [0, 1])
 def test_a_path_that_sqlite_cannot_open_is_named(tmp_path: Path, over: int) -> None:
     # SQLite's limit of 512 bytes includes the ending of a journal.
-    left = 512 - len("-journal") + over - len(f"{tmp_path}///.mlflow.db.draft")
-    database = tmp_path / ("a" * (left // 2)) / ("b" * (left - left // 2)) / "mlflow.db"
+    room = 512 - len("-journal") + over - len(f"{tmp_path}///.mlflow.db.draft")
+    database = tmp_path / ("a" * (room // 2)) / ("b" * (room - room // 2)) / "mlflow.db"
     tracker = MlflowTracker(f"sqlite:///{database}", str(tmp_path / "artifacts"), "any")
     if not over:
         tracker.open()

@@ -26,11 +26,11 @@ def find_both(
     """Return what MLflow finds, which has to be what is found without it."""
     with patch.context() as without:
         without.setattr(tracking, "connect", None)
-        found = tracker.find_model(run, metric)
+        model = tracker.find_model(run, metric)
     with patch.context() as alone:
         alone.setattr(tracking, "find_model", lambda *_, **__: None)
-        assert tracker.find_model(run, metric) == found
-    return found
+        assert tracker.find_model(run, metric) == model
+    return model
 
 
 @pytest.mark.slow
@@ -43,13 +43,13 @@ def test_the_same_model_is_found_as_with_mlflow(
     second = train_quickly("model.C=0.001")
     other = train_quickly("seed=7", "data.limit=200")
     for metric in ("accuracy", "log_loss"):
-        found = find_both(tracker, "best", metric, monkeypatch)
-        assert found.run_id == other.run_id  # of the runs on the newest rows
-    assert "not comparable: 2 runs" in found.why
+        model = find_both(tracker, "best", metric, monkeypatch)
+        assert model.run_id == other.run_id  # of the runs on the newest rows
+    assert "not comparable: 2 runs" in model.why
     assert first.run_id
     for run in (first, second, other):
-        named = find_both(tracker, str(run.run_id), "accuracy", monkeypatch)
-        assert (named.run_id, named.uri) == (run.run_id, run.model)
+        by_id = find_both(tracker, str(run.run_id), "accuracy", monkeypatch)
+        assert (by_id.run_id, by_id.uri) == (run.run_id, run.model)
 
     client.log_metric(str(other.run_id), "validation/f1", math.nan)
     find_both(tracker, "best", "f1", monkeypatch)
@@ -152,8 +152,8 @@ def test_models_are_found_by_their_addresses_as_with_mlflow(
             assert tracker.find_version("of this test", "in-use") == number
         for address in (*addresses, "models:/of this test@in-use"):
             find_both(tracker, address, "accuracy", monkeypatch)
-    found = tracker.find_model("models:/of this test@in-use", "")
-    assert found.run_id == runs[-1].run_id
+    model = tracker.find_model("models:/of this test@in-use", "")
+    assert model.run_id == runs[-1].run_id
 
     assert tracker.find_version("of this test", "nobody") is None
     assert tracker.find_version("no such model", "in-use") is None
@@ -164,9 +164,9 @@ def test_models_are_found_by_their_addresses_as_with_mlflow(
     with pytest.raises(RunNotFoundError, match=addresses[2]):
         tracker.find_model(addresses[2], "accuracy")
     client.delete_run(str(runs[-1].run_id))  # a version serves on without its run
-    again = tracker.find_model(addresses[3], "")
-    assert again.uri == found.uri
-    assert replace(again, path=found.path, why=found.why) == found
+    repeated = tracker.find_model(addresses[3], "")
+    assert repeated.uri == model.uri
+    assert replace(repeated, path=model.path, why=model.why) == model
 
 
 @pytest.mark.slow
@@ -177,11 +177,11 @@ def test_files_of_a_run_on_this_machine_are_read_where_they_are(
     names = ("config.yaml", "reference", "scores/validation.parquet")
     with monkeypatch.context() as without:
         without.setattr(tracking, "connect", None)
-        found = [tracker.fetch_file(run_id, name) for name in names]
+        model = [tracker.fetch_file(run_id, name) for name in names]
     with monkeypatch.context() as alone:
         alone.setattr(tracking, "find_artifact", lambda *_: None)
         copies = [tracker.fetch_file(run_id, name) for name in names]
-    for ours, theirs in zip(found, copies, strict=True):
+    for ours, theirs in zip(model, copies, strict=True):
         assert _read_files(ours) == _read_files(theirs)
         assert ours != theirs
     with pytest.raises(RunNotFoundError, match="the file none.txt of run"):
