@@ -52,9 +52,9 @@ def evaluate(
     FitError
         An estimator cannot predict these texts, such as a classifier of neighbors without any.
     """
-    separator, classes = find_separator(pipeline), pipeline.classes_
     labels = frame["label"].to_numpy(dtype=str)
     with estimator_failures("evaluate"):
+        separator, classes = find_separator(pipeline), pipeline.classes_
         probabilities = predict_probabilities(pipeline, frame)
     if scale is None:
         order = find_order(classes)
