@@ -67,8 +67,8 @@ def record_earlier(
 ) -> RecordingResult | None:
     """Record the run with these settings that was kept in `home` while the store was away.
 
-    Unlike a folder that `record` takes, these are in ``outputs``, which is trusted as the store is:
-    the model counts as the user's own.
+    Unlike a folder for `record`, these are in ``outputs``, which is trusted like the store, so the
+    model counts as the user's own.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def record_earlier(
     settings : mapping of str to object
         Settings by dotted key.
     digests : mapping of str to str, optional
-        Digests of its data, by their tags.
+        Digests of its data, by the names of their tags.
 
     Returns
     -------
