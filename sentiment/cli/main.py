@@ -65,8 +65,8 @@ def _init(arguments: list[str]) -> None:
     from sentiment.cli.init import make_project
 
     if len(arguments) != 1 or arguments[0].startswith("-"):
-        given = make_printable(" ".join(arguments)) or "nothing"
-        sys.stderr.write(f"sentiment init: found {given}; expected a folder: sentiment init mine\n")
+        typed = make_printable(" ".join(arguments)) or "nothing"
+        sys.stderr.write(f"sentiment init: found {typed}; expected a folder: sentiment init mine\n")
         sys.exit(ExitCode.MISTAKE)
     try:
         paths = make_project(Path(arguments[0]))
@@ -83,9 +83,9 @@ def _init(arguments: list[str]) -> None:
 def _complete(arguments: list[str]) -> None:
     shell = " ".join(arguments)
     if shell not in SHELLS:
-        given = f"{make_printable(shell)!r}" if shell else "nothing"
+        typed = f"{make_printable(shell)!r}" if shell else "nothing"
         sys.stderr.write(
-            f"sentiment completion: found {given}; expected a shell: {' or '.join(SHELLS)}.\n"
+            f"sentiment completion: found {typed}; expected a shell: {' or '.join(SHELLS)}.\n"
         )
         sys.exit(ExitCode.MISTAKE)
     sys.stdout.write(make_completion(shell, _NAMES))

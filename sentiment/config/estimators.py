@@ -216,15 +216,15 @@ def _find_owner(node: DictConfig, names: list[str]) -> tuple[DictConfig, list[st
 
 def _list_parts(node: DictConfig) -> dict[str, Any]:
     """Return the parts of an object by name, such as the steps of a pipeline."""
-    parts: dict[str, Any] = {}
+    named_parts: dict[str, Any] = {}
     for holder in (node[key] for key in _HOLDERS if key in node):
         if isinstance(holder, DictConfig):
-            parts |= {str(name): holder[name] for name in holder if name in holder}
+            named_parts |= {str(name): holder[name] for name in holder if name in holder}
         elif isinstance(holder, ListConfig):
-            parts |= {
+            named_parts |= {
                 str(pair[0]): pair[1] for pair in holder if isinstance(pair, ListConfig) and pair
             }
-    return parts
+    return named_parts
 
 
 def _read_hinted(target: Any, key: str, value: Any) -> tuple[str, Any]:

@@ -121,9 +121,9 @@ def _make_body(name: str) -> Schema:
             return _make_command("train")
         case "sweep":
             comments = _name_comments(CONF / "common")
-            return _close(_make_settings(list_hints(COMMANDS["train"])["search"], comments))
+            return _make_object(_make_settings(list_hints(COMMANDS["train"])["search"], comments))
         case "shared":
-            return _close({})
+            return _make_object({})
         case "space":
             keys = {"pattern": r"^(features|model)\."}
             ranges = {"type": ["string", "number", "array"], "description": "A range of Hydra's."}
@@ -131,7 +131,7 @@ def _make_body(name: str) -> Schema:
         case "launcher":
             comments = _name_comments(CONF / "hydra" / "launcher")
             properties = _make_settings(WorkerSettings, comments)
-            return _close({"_target_": {"type": "string"}, **properties})
+            return _make_object({"_target_": {"type": "string"}, **properties})
         case "logging":  # as logging.config.dictConfig has it
             return {"type": "object", "properties": {"version": {"const": 1}}}
     return _make_command(name) if name in COMMANDS else _make_group(name)
@@ -139,7 +139,7 @@ def _make_body(name: str) -> Schema:
 
 def _make_command(name: str) -> Schema:
     comments = {setting.key: setting.comment for setting in read_settings(CONF / f"{name}.yaml")}
-    return _close(_make_settings(COMMANDS[name], comments))
+    return _make_object(_make_settings(COMMANDS[name], comments))
 
 
 def _make_settings(schema: type, comments: dict[str, str], prefix: str = "") -> Schema:
@@ -153,7 +153,7 @@ def _make_settings(schema: type, comments: dict[str, str], prefix: str = "") -> 
                 comments if name != "search" else _name_comments(CONF / "common") | comments
             )
             nested = _make_settings(hint, nested_comments, f"{prefix}{name}.")
-            properties[name] = _close(nested, hydra=False)
+            properties[name] = _make_object(nested, hydra=False)
         else:
             comment = comments.get(f"{prefix}{name}") or comments.get(name, "")
             properties[name] = _describe(_convert(hint), comment or describe(hint))
@@ -174,7 +174,9 @@ def _make_group(group: str) -> Schema:
     }
     target = _join([{"type": "string", "enum": [*by_target]}, *map(_match, list_trusted())])
     schemas = {
-        name: _close({"_target_": target} | properties, allow_others=_takes_more(name))
+        name: _make_object(
+            {"_target_": target} | properties, allow_others=_has_unlisted_parameters(name)
+        )
         for name, properties in by_target.items()
     }
     return {
@@ -187,7 +189,7 @@ def _make_group(group: str) -> Schema:
                 for name, schema in schemas.items()
             ]
         },
-        "else": _close(merged),
+        "else": _make_object(merged),
     }
 
 
@@ -209,7 +211,7 @@ def _make_target(group: str, target: str) -> Schema:
     }
 
 
-def _takes_more(target: str) -> bool:
+def _has_unlisted_parameters(target: str) -> bool:
     """Return whether there are other parameters than those that can be listed."""
     return target not in TARGETS and list_parameters(target) is None
 
@@ -328,7 +330,7 @@ def _describe(schema: Schema, meaning: str) -> Schema:
     return {**schema, "description": meaning} if meaning else schema
 
 
-def _close(properties: Schema, *, hydra: bool = True, allow_others: bool = False) -> Schema:
+def _make_object(properties: Schema, *, hydra: bool = True, allow_others: bool = False) -> Schema:
     """Return the schema of an object with these properties, and no others unless `allow_others`."""
     return {
         "type": "object",

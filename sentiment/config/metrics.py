@@ -130,13 +130,13 @@ class CustomMetric:
         """
         is_allowed = is_trusted(self.function) or self.function.startswith("sklearn.metrics.")
         if not is_allowed:
-            raise _complain(f"{self.name} names {self.function}, which trusted does not list")
+            raise _make_error(f"{self.name} names {self.function}, which trusted does not list")
         try:
             function = import_object(self.function)
         except UserCodeError:
             raise
         except (ImportError, AttributeError) as error:
-            raise _complain(f"{self.name} names {self.function}, which is not there") from error
+            raise _make_error(f"{self.name} names {self.function}, which is not there") from error
         self._check_arguments(function)
 
         def measure(y_true: Any, y_pred: Any) -> float:
@@ -146,12 +146,12 @@ class CustomMetric:
                 reason, location = describe_failure(error, self.function)
                 if is_trusted(self.function):
                     raise UserCodeError(self.function, reason, location) from error
-                raise _complain(f"{self.name}: {self.function} raised {reason}") from error
+                raise _make_error(f"{self.name}: {self.function} raised {reason}") from error
             try:
                 value = float(result)
             except (TypeError, ValueError) as error:
                 kind = type(result).__name__
-                raise _complain(
+                raise _make_error(
                     f"{self.name}: {self.function} returned {kind}; expected a number"
                 ) from error
             return value if math.isfinite(value) else math.nan
@@ -165,11 +165,11 @@ class CustomMetric:
         except ValueError:
             return  # compiled functions may not describe theirs
         except TypeError as error:
-            raise _complain(f"{self.name} names {self.function}, which is no function") from error
+            raise _make_error(f"{self.name} names {self.function}, which is no function") from error
         try:
             signature.bind(None, None, **self.arguments)
         except TypeError as error:
-            raise _complain(f"{self.name}: {self.function}: {error}") from error
+            raise _make_error(f"{self.name}: {self.function}: {error}") from error
 
 
 class _Metrics(Mapping[str, bool]):
@@ -274,15 +274,15 @@ def list_custom_metrics() -> dict[str, CustomMetric]:
     """
     tables = (read_project() or {}).get("metrics", {})
     if not isinstance(tables, dict):
-        raise _complain(f"is {tables!r}; expected a table")
+        raise _make_error(f"is {tables!r}; expected a table")
     return {name: _read(name, table) for name, table in tables.items()}
 
 
 def _read(name: str, table: Any) -> CustomMetric:
     if not name.isidentifier() or name in ALL_BUILT_IN or name in COSTS:
-        raise _complain(f"has {name!r}; expected a new name of letters, digits and _")
+        raise _make_error(f"has {name!r}; expected a new name of letters, digits and _")
     if not isinstance(table, dict) or not isinstance(table.get("function"), str):
-        raise _complain(f"{name} is {table!r}; expected a table with a function")
+        raise _make_error(f"{name} is {table!r}; expected a table with a function")
     fields = ("function", "greater_is_better", "response_method")
     metric = CustomMetric(
         name,
@@ -290,18 +290,18 @@ def _read(name: str, table: Any) -> CustomMetric:
         arguments={key: value for key, value in table.items() if key not in fields},
     )
     if not isinstance(metric.greater_is_better, bool):
-        raise _complain(
+        raise _make_error(
             f"{name} has greater_is_better = {metric.greater_is_better!r}; expected true or false"
         )
     if metric.response_method not in _RESPONSES:
-        raise _complain(
+        raise _make_error(
             f"{name} has response_method = {metric.response_method!r}; expected one of "
             f"{', '.join(_RESPONSES)}"
         )
     return metric
 
 
-def _complain(problem: str) -> ProjectFileError:
+def _make_error(problem: str) -> ProjectFileError:
     return ProjectFileError(
         Path.cwd() / PROJECT_FILE, f"[tool.sentiment.metrics] {problem}", _REMEDY
     )

@@ -90,9 +90,9 @@ class EmptySplitError(SentimentError, ValueError):
     """An official split has no rows."""
 
     def __init__(self, split: str, official: Sequence[str], left_out: str, remedy: str) -> None:
-        found = f"the data bring the official splits {', '.join(official)}"
+        official_splits = f"the data bring the official splits {', '.join(official)}"
         super().__init__(
-            f"{found}, but no {split} rows are left. {left_out}{' ' * bool(left_out)}"
+            f"{official_splits}, but no {split} rows are left. {left_out}{' ' * bool(left_out)}"
             f"Texts of the test split leave the others, so check that its rows are not the same"
             f"{f', or {remedy}' * bool(remedy)}."
         )

@@ -19,7 +19,7 @@ class DamagedRecordError(ValueError):
     """A file is not as `write_record` wrote it; callers handle this error."""
 
 
-def open_own(path: Path) -> IO[bytes]:
+def open_plain_file(path: Path) -> IO[bytes]:
     """Open a file for reading and writing, and create it if it is missing.
 
     Raises
@@ -28,11 +28,11 @@ def open_own(path: Path) -> IO[bytes]:
         The path is a link, which may point to a file elsewhere, a folder or a device.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    check_name(path)
+    check_plain_file(path)
     try:
         descriptor = os.open(path, flags, 0o666)
     except OSError:
-        check_name(path)  # another process may have created it meanwhile
+        check_plain_file(path)  # another process may have created it meanwhile
         raise
     file = os.fdopen(descriptor, "r+b")
     if os.fstat(descriptor).st_nlink > 1:
@@ -41,7 +41,7 @@ def open_own(path: Path) -> IO[bytes]:
     return file
 
 
-def check_name(path: Path) -> None:
+def check_plain_file(path: Path) -> None:
     """Check that `path` is a plain file or does not exist.
 
     Raises
@@ -82,7 +82,7 @@ def write_record(
     OccupiedNameError
         The path is not a plain file.
     """
-    check_name(path)
+    check_plain_file(path)
     content = json.dumps({**record, _CHECKSUM: _sum(record)}, indent=indent) + "\n"
     # The name is fixed, so that the next process replaces the file of a killed one.
     temporary = path.with_name(f".{path.name}.new")
@@ -99,7 +99,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     DamagedRecordError
         The file does not fit its checksum, or is not a record.
     """
-    check_name(path)
+    check_plain_file(path)
     try:
         record = json.loads(path.read_bytes())
     except FileNotFoundError:

@@ -178,7 +178,7 @@ class DelimitedFile:
         blank = split.is_blank if len(self.columns) > 1 else np.zeros(split.count, bool)
         rejected = RejectedRows()
         repaired = self._repair(data, split, blank, next_is_valid=next_is_valid)
-        _refuse_undecodable(data, split, rejected)
+        _reject_undecodable(data, split, rejected)
         original_bounds = split.bounds.copy() if repaired else split.bounds
         split.replace(repaired)
         for record in np.flatnonzero((split.fields != len(self.columns)) & ~blank).tolist():
@@ -271,7 +271,7 @@ class DelimitedFile:
 
     def _split_again(
         self, data: bytes, end: int, records: int, repaired: dict[int, bytes],
-        wanted: Sequence[int],
+        needed: Sequence[int],
     ) -> Split:  # fmt: skip
         columns = len(self.columns)
         split = Split(
@@ -279,7 +279,7 @@ class DelimitedFile:
             self.dialect,
             columns,
             final=True,
-            needed=wanted,
+            needed=needed,
             stop=end,
             n_records=records,
         )
@@ -287,7 +287,7 @@ class DelimitedFile:
         return split
 
 
-def _refuse_undecodable(data: bytes, split: Split, rejected: RejectedRows) -> None:
+def _reject_undecodable(data: bytes, split: Split, rejected: RejectedRows) -> None:
     """Reject the records that are not UTF-8."""
     if _is_utf8(memoryview(data)[: split.next]):
         return

@@ -83,7 +83,7 @@ def detect_layout(data: bytes, options: ReadOptions, *, final: bool) -> Layout:
             assumed.append(f"its first line names the separator: {separator!r}")
     if not data[offset:].strip():
         return Layout(Dialect(), [], None, [], len(data), b"\n", assumed)
-    layout = _Finder(data[offset:], options, final=final).find()
+    layout = _LayoutFinder(data[offset:], options, final=final).find()
     return replace(
         layout,
         preamble=[(offset + a, offset + b) for a, b in layout.preamble],
@@ -92,7 +92,7 @@ def detect_layout(data: bytes, options: ReadOptions, *, final: bool) -> Layout:
     )
 
 
-class _Finder:
+class _LayoutFinder:
     """Finds the layout of one file."""
 
     def __init__(self, data: bytes, options: ReadOptions, *, final: bool) -> None:
@@ -112,7 +112,7 @@ class _Finder:
             return self._make_headerless([])
         if self._options.header is None:
             return self._find_header()
-        return self._take_header(int(self._options.header))
+        return self._use_header_line(int(self._options.header))
 
     def _find_header(self) -> Layout:
         candidates = self._records[:_MOST_PREAMBLE].tolist()
@@ -150,7 +150,7 @@ class _Finder:
         )
         return self._make_headerless(above)
 
-    def _take_header(self, line: int) -> Layout:
+    def _use_header_line(self, line: int) -> Layout:
         from_line = [p for p in self._records.tolist() if self._find_line(p) >= line]
         record = from_line[0] if from_line else int(self._records[-1])
         above = [p for p in self._records.tolist() if p < record]

@@ -33,7 +33,7 @@ class Output(Protocol):
         """Write `file` from the file `appended`, or return False if that is the output already."""
 
 
-class _Appended:
+class _AppendOnly:
     """An output whose appended file needs no conversion."""
 
     def assemble(self, appended: Path, file: IO[bytes]) -> bool:
@@ -41,7 +41,7 @@ class _Appended:
         return False
 
 
-class RawDelimited(_Appended):
+class RawDelimited(_AppendOnly):
     """A delimited file with every field unchanged, and predictions as further fields.
 
     Parameters
@@ -73,7 +73,7 @@ class RawDelimited(_Appended):
         return _quote(value, self._separator)
 
 
-class RawJsonLines(_Appended):
+class RawJsonLines(_AppendOnly):
     """JSON lines with every field unchanged, and predictions as further fields."""
 
     def begin(self, batch: Batch) -> bytes:
@@ -91,7 +91,7 @@ class RawJsonLines(_Appended):
         return _join(RawRows(batch.raw.data, open_rows), endings)
 
 
-class _Table:
+class _ParsedRows:
     """An output of parsed rows, with the columns of the first batch.
 
     Parameters
@@ -110,7 +110,7 @@ class _Table:
         return table
 
 
-class TableCsv(_Table, _Appended):
+class TableCsv(_ParsedRows, _AppendOnly):
     """CSV of any rows."""
 
     def begin(self, batch: Batch) -> bytes:
@@ -128,7 +128,7 @@ class TableCsv(_Table, _Appended):
         return buffer.getvalue()
 
 
-class TableJsonLines(_Table, _Appended):
+class TableJsonLines(_ParsedRows, _AppendOnly):
     """JSON lines of any rows."""
 
     def begin(self, batch: Batch) -> bytes:
@@ -145,7 +145,7 @@ class TableJsonLines(_Table, _Appended):
         return "".join(f"{write_json(row)}\n" for row in rows).encode()
 
 
-class TableParquet(_Table):
+class TableParquet(_ParsedRows):
     """Parquet of any rows; until it is finished, the file is an Arrow stream."""
 
     def begin(self, batch: Batch) -> bytes:

@@ -20,8 +20,8 @@ from sentiment.errors import (
 from sentiment.files.batches import Reject
 from sentiment.files.control import (
     DamagedRecordError,
-    check_name,
-    open_own,
+    check_plain_file,
+    open_plain_file,
     read_record,
     rename_to_free,
     set_aside,
@@ -65,10 +65,10 @@ class PartialOutput:
     @property
     def names(self) -> list[Path]:
         """All files that a job may write."""
-        return [self.output, self.rejected, self.report, *self._growing, self._state]
+        return [self.output, self.rejected, self.report, *self._partial_files, self._state]
 
     @property
-    def _growing(self) -> list[Path]:
+    def _partial_files(self) -> list[Path]:
         return [self.partial, self._partial_rejected, self._assembled]
 
     def read_finished(self) -> dict[str, Any] | None:
@@ -88,7 +88,7 @@ class PartialOutput:
         existing = next((path for path in (finished_file, self.output) if path.is_file()), None)
         if existing is None or existing.stat().st_size != state["size"]:
             return None  # it was removed or replaced
-        self._name_files(state)
+        self._rename_files(state)
         report: dict[str, Any] = state["report"]
         return report
 
@@ -114,7 +114,7 @@ class PartialOutput:
             An unrelated file has one of the names.
         """
         for path in self.names:
-            check_name(path)
+            check_plain_file(path)
         if self.output.exists() and not self.overwrite:
             raise OutputExistsError(self.output)
         if self.report.exists() and not self._is_report():
@@ -166,7 +166,7 @@ class PartialOutput:
             file = stack.enter_context(self._lock())
             if state is None and self._set_aside():
                 file = stack.enter_context(self._lock())
-            rejected = stack.enter_context(open_own(self._partial_rejected))
+            rejected = stack.enter_context(open_plain_file(self._partial_rejected))
             if state is not None and self.read_state() != state:
                 raise OutputBusyError(self.output)  # another process has resumed it meanwhile
             self._file, self._rejected = file, rejected
@@ -189,7 +189,7 @@ class PartialOutput:
 
     def _lock(self) -> IO[bytes]:
         """Open and lock the growing output."""
-        file = open_own(self.partial)
+        file = open_plain_file(self.partial)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(file.fileno()), self.partial.lstat()):
@@ -212,7 +212,7 @@ class PartialOutput:
             reason = "" if read_record(self._state) else "there is no record of it"
         except DamagedRecordError as error:
             reason = f"its record '{self._state.name}' is damaged: {error}"
-        paths = [path for path in self._growing if _measure(path)]
+        paths = [path for path in self._partial_files if _measure(path)]
         if not reason or not (paths or self._state.exists()):
             return False
         if self._state.exists():
@@ -266,7 +266,7 @@ class PartialOutput:
         finished_file, streams = self.partial, [self._file]
         if report["rows"]["rejected"]:
             streams.append(self._rejected)
-        with open_own(self._assembled) as file:
+        with open_plain_file(self._assembled) as file:
             file.truncate()
             if assemble(self.partial, file):
                 file.flush()
@@ -276,9 +276,9 @@ class PartialOutput:
         sizes = {"size": finished_file.stat().st_size}
         state = {"complete": True, "report": report, "ready": finished_file.name, **sizes}
         write_record(self._state, state, durable=self._is_long)
-        self._name_files(state)
+        self._rename_files(state)
 
-    def _name_files(self, state: dict[str, Any]) -> None:
+    def _rename_files(self, state: dict[str, Any]) -> None:
         """Give the files their final names; called again if a process was killed while doing so."""
         finished_file, report = self.output.with_name(state["ready"]), state["report"]
         if finished_file.exists() and self.output.exists() and finished_file.samefile(self.output):
@@ -306,7 +306,7 @@ class PartialOutput:
 
     def discard(self) -> None:
         """Remove the unfinished files."""
-        for path in (*self._growing, self._state):
+        for path in (*self._partial_files, self._state):
             path.unlink(missing_ok=True)
 
     def _read_record(self) -> dict[str, Any] | None:
@@ -337,7 +337,7 @@ def check_rejected(path: Path) -> None:
     OccupiedNameError
         It is not such a file.
     """
-    check_name(path)
+    check_plain_file(path)
     headers = [format_rejects([], header=True, many=many) for many in (False, True)]
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         if file.readline(1000) not in headers:

@@ -10,7 +10,7 @@ from typing import IO, Any, TextIO
 
 from sentiment.errors import ConfigError
 from sentiment.files.batches import Reject
-from sentiment.files.control import open_own
+from sentiment.files.control import open_plain_file
 from sentiment.files.origins import Origin
 from sentiment.files.partial import check_rejected, format_rejects
 from sentiment.files.streams import BLOCK, MAGIC, ByteSource
@@ -153,7 +153,7 @@ class StreamOutput:
         while remaining:  # without a buffer (PYTHONUNBUFFERED), a pipe accepts what fits into it
             remaining = remaining[self._stream.write(remaining) :]
         if rejects:
-            with open_own(self.rejected) as file:
+            with open_plain_file(self.rejected) as file:
                 is_new = not file.seek(0, os.SEEK_END)
                 file.write(format_rejects(rejects, header=is_new, many=self._many))
 

@@ -91,10 +91,10 @@ def record_earlier(
     RunNotRecordedError
         The store still cannot be used.
     """
-    kept = _find_kept_run(home, settings, digests or {})
-    if kept is None:
+    kept_run = _find_kept_run(home, settings, digests or {})
+    if kept_run is None:
         return None
-    folder, facts = kept
+    folder, facts = kept_run
     facts.is_own = True
     with recording_failures(folder, cfg.tracking):
         return _record(make(cfg, "tracking", "record"), folder, facts)
