@@ -96,7 +96,7 @@ def _open_closed_streams() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest free number
         if getattr(sys, name) is None:
-            # The name of the stream tells predict that there is no standard output for its rows.
+            # By the name of the stream, predict sees that there is no standard output for its rows.
             mode = "w" if number else "r"
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
 
