@@ -61,11 +61,15 @@ def bench_false_alarms(plan: Plan) -> dict[str, Figure]:
     thresholds = ThresholdSettings.of(OmegaConf.load(CONF / "monitor.yaml"))
     rng, alarms, start = np.random.default_rng(SEED), 0, time.perf_counter()
     for _ in range(_HALVES):
-        one, other = np.array_split(rng.permutation(len(unseen)), 2)
-        known = Predictions(made.labels[one], made.probabilities[one], made.classes)
-        reference = make_reference(pipeline, unseen["text"].iloc[one], known, report, SEED)
-        rows: pd.DataFrame = answered.iloc[other].reset_index(drop=True)
-        found = compare(
+        first, second = np.array_split(rng.permutation(len(unseen)), 2)
+        half_predictions = Predictions(
+            predictions.labels[first], predictions.probabilities[first], predictions.classes
+        )
+        reference = make_reference(
+            pipeline, unseen["text"].iloc[first], half_predictions, report, SEED
+        )
+        rows: pd.DataFrame = predicted_rows.iloc[second].reset_index(drop=True)
+        comparison = compare(
             reference, CurrentRows(rows, len(rows), 0), TextReader(tokenization), thresholds, 10,
             SilentObserver(),
         )  # fmt: skip

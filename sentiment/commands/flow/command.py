@@ -12,7 +12,7 @@ from sentiment.config import check_config, current_job
 from sentiment.errors import ExitCode
 
 
-@command("flow", stopped="stopped; the champion is unchanged")
+@command("flow", interrupt_message="stopped; the champion is unchanged")
 def main(cfg: DictConfig) -> None:
     """Run the flow once, or serve it on its schedule."""
     job = current_job()

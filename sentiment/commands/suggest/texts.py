@@ -201,7 +201,7 @@ def explain_unreadable(cfg: DictConfig, columns: Iterable[str]) -> str:
     if typed := [name for name, value in options.items() if value is not None]:
         return f"training has no {quote_list(typed)} for them. Save them as a plain CSV"
     if columns:
-        names = quote_list(dict.fromkeys(columns), most=5)
+        names = quote_list(dict.fromkeys(columns), max_items=5)
         return f"training looks for them in a column 'text'. Rename {names} to it"
     return ""
 
