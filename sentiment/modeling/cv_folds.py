@@ -54,7 +54,7 @@ def choose_folds(
         # A class may have enough rows in all splits together.
         totals = count_classes(data.gather(SPLITS)["label"], data.separator)
         least = max(needed, *(totals[label] + 1 for label in small))
-        raise TooFewRowsError(small, len(counts), needed, purpose, least=least)
+        raise TooFewRowsError(small, len(counts), needed, purpose, min_per_class=least)
     return folds
 
 
