@@ -17,7 +17,7 @@ from timing import Figure, Plan, make_ratio
 
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.trial import read_data
-from sentiment.config import compose, make, read_origin
+from sentiment.config import compose, make, read_overrides
 from sentiment.modeling.pipeline import fit, make_pipeline
 from sentiment.ngrams.cleaning import clean_text
 from sentiment.ngrams.weighting import compute_log_count_ratio
@@ -60,7 +60,7 @@ def read_trials(folder: Path) -> list[JobResult]:
 
 def list_overrides(result: JobResult) -> list[str]:
     """Return the overrides that train a trial on its own."""
-    return read_origin(result.tags) or []
+    return read_overrides(result.tags) or []
 
 
 def choose_sample(results: list[JobResult]) -> list[JobResult]:

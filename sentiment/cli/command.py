@@ -9,7 +9,7 @@ from collections.abc import Callable
 import hydra
 from omegaconf import DictConfig
 
-from sentiment.cli.terminal import run_script, stop_at_mistake
+from sentiment.cli.terminal import exit_if_user_error, run_script
 from sentiment.config import (
     CONF,
     current_job,
@@ -59,7 +59,7 @@ def command(
             except (Exception, KeyboardInterrupt) as error:
                 if current_job().sweep is None:
                     remove_unused()
-                    stop_at_mistake(error)  # before Hydra prints a line about it
+                    exit_if_user_error(error)  # before Hydra prints a line about it
                 raise
 
         @functools.wraps(function)

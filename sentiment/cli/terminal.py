@@ -78,7 +78,7 @@ def run_script(main: Callable[[], Any], interrupt_message: str = "stopped") -> N
         sys.stderr.write(f"\n{str(interrupt) or interrupt_message}\n")
         sys.exit(ExitCode.INTERRUPTED)
     except Exception as error:
-        stop_at_mistake(error)
+        exit_if_user_error(error)
         sys.stderr.write(format_error(error))
         sys.exit(1)
     finally:
@@ -108,7 +108,7 @@ def _format_warning(
     return f"{filename}:{lineno}: {category.__name__}: {' '.join(str(message).split())}"
 
 
-def stop_at_mistake(error: BaseException) -> None:
+def exit_if_user_error(error: BaseException) -> None:
     """Print an error that the user can fix, and exit; for any other error, return."""
     if isinstance(error, BrokenPipeError):
         _discard_output()  # the reader has closed the pipe
@@ -135,7 +135,7 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class Watch:
+class ProgressDisplay:
     """Shows the stages of a job while they run, on a terminal.
 
     Parameters
@@ -218,7 +218,7 @@ def _count_seconds() -> float:
         return time.time() - _STARTED.timestamp()
 
 
-def lay_out_scores(scores: "ScoreTable") -> "Table":
+def make_score_table(scores: "ScoreTable") -> "Table":
     """Return the main scores of a run as a table, with a column for each split."""
     from rich.table import Table
 

@@ -3,10 +3,10 @@
 from sentiment.config.checking import check_config
 from sentiment.config.commands import (
     convert_command_tag,
-    describe_origin,
     has_make_targets,
+    make_command_tags,
     name_source,
-    read_origin,
+    read_overrides,
     remember_arguments,
     remember_program,
     repeat_command,
@@ -19,7 +19,7 @@ from sentiment.config.commands import (
 from sentiment.config.composing import compose, explain_command, read_choices, register_schemas
 from sentiment.config.conf_folder import CONF
 from sentiment.config.explaining import check_options, describe_error, explain_error
-from sentiment.config.job import CHOICES, Job, current_job, list_chosen, list_typed
+from sentiment.config.job import CHOICES, Job, current_job, list_group_choices, list_typed
 from sentiment.config.making import make
 from sentiment.config.overrides import (
     find_key,
@@ -62,7 +62,6 @@ __all__ = [
     "convert_command_tag",
     "current_job",
     "describe_error",
-    "describe_origin",
     "drop_hydra",
     "enter_project",
     "explain_command",
@@ -72,19 +71,20 @@ __all__ = [
     "has_make_targets",
     "is_within",
     "list_allowed",
-    "list_chosen",
     "list_conf",
+    "list_group_choices",
     "list_trusted",
     "list_typed",
     "list_user_conf",
     "make",
+    "make_command_tags",
     "name_source",
     "parse_overrides",
     "quote",
     "quote_free_text",
     "quote_typed",
     "read_choices",
-    "read_origin",
+    "read_overrides",
     "read_recorded",
     "record_config",
     "record_yaml",

@@ -89,7 +89,7 @@ def _show_program(name: str) -> str:
     return _form.format(name)
 
 
-def describe_origin(name: str, overrides: Sequence[str]) -> dict[str, str]:
+def make_command_tags(name: str, overrides: Sequence[str]) -> dict[str, str]:
     """Return the tags with the command line of a run."""
     return {"command": write_command(name, overrides), "overrides": json.dumps([*overrides])}
 
@@ -111,14 +111,14 @@ def convert_command_tag(tags: Mapping[str, str]) -> dict[str, str]:
     return {**tags, "command": adopted + command.removeprefix(script)}
 
 
-def read_origin(tags: Mapping[str, str]) -> list[str] | None:
+def read_overrides(tags: Mapping[str, str]) -> list[str] | None:
     """Return the overrides in the tags of a run, or None if there are none.
 
     Settings of trusted classes are left out, since other people may write to the store.
 
     Examples
     --------
-    >>> read_origin(describe_origin("train", ["model=svm", "outputs=my runs"]))
+    >>> read_overrides(make_command_tags("train", ["model=svm", "outputs=my runs"]))
     ['model=svm', 'outputs=my runs']
     """
     overrides: list[str] = []

@@ -20,7 +20,7 @@ from sentiment.config.checking import check_config, find_wrapped_error
 from sentiment.config.commands import show_commands
 from sentiment.config.conf_folder import CONF
 from sentiment.config.explaining import explain_error, list_choices
-from sentiment.config.job import list_chosen
+from sentiment.config.job import list_group_choices
 from sentiment.config.kinds import list_hints
 from sentiment.config.overrides import find_key, is_sweep, split_override
 from sentiment.config.schemas import COMMANDS
@@ -125,7 +125,7 @@ def read_choices(primary: str, overrides: Sequence[str]) -> dict[str, str]:
     'svm'
     """
     register_schemas()
-    return list_chosen(_compose(primary, overrides, with_hydra=True).hydra.runtime.choices)
+    return list_group_choices(_compose(primary, overrides, with_hydra=True).hydra.runtime.choices)
 
 
 def explain_command(

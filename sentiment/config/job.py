@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from sentiment.config.commands import describe_origin, suggest_command, write_command
+from sentiment.config.commands import make_command_tags, suggest_command, write_command
 from sentiment.config.overrides import find_key, is_within, split_override
 from sentiment.config.shortening import fit_settings
 from sentiment.errors import ConfigError
@@ -87,9 +87,9 @@ class Job:
         """Return the command that runs the job on its own."""
         return write_command(script, self.standalone_overrides)
 
-    def describe_origin(self) -> dict[str, str]:
+    def make_command_tags(self) -> dict[str, str]:
         """Return the tags with the command line of the run."""
-        return describe_origin("train", self.standalone_overrides)
+        return make_command_tags("train", self.standalone_overrides)
 
 
 def check_no_sweep(typed: Sequence[str]) -> None:
@@ -124,7 +124,7 @@ def list_typed(overrides: Any) -> list[str]:
     return list(map(str, cast("list[str]", OmegaConf.to_container(overrides, resolve=False))))
 
 
-def list_chosen(choices: Mapping[Any, Any]) -> dict[str, str]:
+def list_group_choices(choices: Mapping[Any, Any]) -> dict[str, str]:
     """Return the config file of each group that has one, without Hydra's own groups.
 
     Parameters
@@ -141,7 +141,7 @@ def current_job() -> Job:
     multirun = hydra.mode == RunMode.MULTIRUN
     return Job(
         folder=Path(hydra.runtime.output_dir),
-        choices=list_chosen(hydra.runtime.choices),
+        choices=list_group_choices(hydra.runtime.choices),
         overrides=list_typed(hydra.overrides.task),
         sweep=Path(hydra.sweep.dir).resolve() if multirun else None,
         number=_read_number(hydra) if multirun else None,

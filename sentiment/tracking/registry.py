@@ -131,7 +131,7 @@ class MlflowRegistry:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def note(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
+    def annotate(self, number: str, tags: dict[str, str], description: str | None = None) -> None:
         """Set tags and the description, a plain sentence, of a version."""
         for key, value in tags.items():
             self._client.set_model_version_tag(self.name, number, key, redact(value)[:TAG_LENGTH])
@@ -140,7 +140,7 @@ class MlflowRegistry:
                 self.name, number, escape_markdown(redact(description))
             )
 
-    def point(self, alias: str, number: str | None) -> None:
+    def set_alias(self, alias: str, number: str | None) -> None:
         """Point `alias` to the version `number`, or remove it."""
         if number is None:
             self._client.delete_registered_model_alias(self.name, alias)

@@ -11,7 +11,13 @@ import pytest
 from conftest import ROOT
 
 from sentiment.cli import main as cli
-from sentiment.config import commands, describe_origin, read_origin, suggest_command, write_command
+from sentiment.config import (
+    commands,
+    make_command_tags,
+    read_overrides,
+    suggest_command,
+    write_command,
+)
 
 COMMANDS = sorted(path.parent.name for path in (ROOT / "sentiment/commands").glob("*/command.py"))
 
@@ -155,13 +161,13 @@ def test_settings_are_read_from_both_forms_of_a_command(program: bool) -> None:
     arguments = ["model=svm", "data.path=my file.csv", "features.token_pattern='(?u)\\w+'"]
     command = write_command("train", arguments)
     assert command.startswith("sentiment train" if program else "python scripts/train.py")
-    assert read_origin({"command": command}) == arguments
-    tags = describe_origin("train", arguments)
+    assert read_overrides({"command": command}) == arguments
+    tags = make_command_tags("train", arguments)
     assert tags["command"] == command
-    assert read_origin(tags) == arguments
+    assert read_overrides(tags) == arguments
     # A store may have cut the list.
-    assert read_origin(tags | {"overrides": tags["overrides"][:9]}) == arguments
-    assert read_origin({}) is None
+    assert read_overrides(tags | {"overrides": tags["overrides"][:9]}) == arguments
+    assert read_overrides({}) is None
 
 
 def test_the_package_installs_the_command() -> None:

@@ -8,7 +8,7 @@ import pytest
 from conftest import Run
 
 import sentiment
-from sentiment.config import compose, describe_origin, list_trusted, make, read_origin, trust
+from sentiment.config import compose, list_trusted, make, make_command_tags, read_overrides, trust
 from sentiment.config import project as own_project
 from sentiment.config.targets import is_allowed
 from sentiment.errors import ConfigError, ProjectFileError
@@ -89,9 +89,9 @@ def test_only_what_the_user_typed_is_trusted(project: Path) -> None:
 
 def test_what_a_recorded_command_trusts_is_left_out() -> None:
     overrides = ["model=svm", "trusted=[os.*]", "+trusted=[a.b]", "++trusted.0=os.*", "seed=1"]
-    tags = describe_origin("train", overrides)
+    tags = make_command_tags("train", overrides)
     for recorded in (tags, {"command": tags["command"]}, {"overrides": tags["overrides"]}):
-        assert read_origin(recorded) == ["model=svm", "seed=1"]
+        assert read_overrides(recorded) == ["model=svm", "seed=1"]
 
 
 def test_the_folder_of_the_project_hides_no_library(project: Path) -> None:

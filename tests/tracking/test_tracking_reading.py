@@ -146,7 +146,7 @@ def test_models_are_found_by_their_addresses_as_with_mlflow(
     addresses = [str(run.model) for run in runs]
     addresses += [f"models:/of this test/{number}" for number in numbers]
     for number in numbers:
-        registry.point("in-use", number)
+        registry.set_alias("in-use", number)
         with monkeypatch.context() as without:
             without.setattr(tracking, "connect", None)
             assert tracker.find_version("of this test", "in-use") == number

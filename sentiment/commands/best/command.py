@@ -3,7 +3,7 @@
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
-from sentiment.cli.terminal import Watch
+from sentiment.cli.terminal import ProgressDisplay
 from sentiment.commands.best.view import show_best, show_sweeps
 from sentiment.config import check_config, current_job, quote_typed, split_override
 
@@ -19,7 +19,7 @@ def read_word(word: str) -> str:
 @command("best", convert_argument=read_word)
 def main(cfg: DictConfig) -> None:
     """Show the best trial, and write it as an experiment if asked to; or list all sweeps."""
-    with Watch("best", current_job()):
+    with ProgressDisplay("best", current_job()):
         check_config(cfg)
         if cfg.search.name is None:
             from sentiment.commands.best.sweeps import list_sweeps

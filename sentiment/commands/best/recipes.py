@@ -21,7 +21,7 @@ from sentiment.config import (
     is_within,
     list_conf,
     parse_overrides,
-    read_origin,
+    read_overrides,
     suggest_command,
     write_command,
     write_override,
@@ -73,7 +73,7 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
     result : JobResult, optional
         Its result, if its folder is on this machine.
     """
-    overrides = None if result is None else read_origin(result.tags)
+    overrides = None if result is None else read_overrides(result.tags)
     if overrides is None:
         overrides = _borrow_overrides(study, trial)
     if overrides is None:
@@ -95,7 +95,7 @@ def _borrow_overrides(study: StoredSweep, trial: StoredTrial) -> list[str] | Non
     results = read_results(study.folder, keep=True)
     for other in study.trials:
         is_local = other.number in results
-        overrides = read_origin(results[other.number].tags) if is_local else None
+        overrides = read_overrides(results[other.number].tags) if is_local else None
         if overrides is not None:
             drawn = {find_key(read_setting(name)) for name in [*other.params, *trial.params]}
             shared = [word for word in overrides if find_key(word) not in drawn]

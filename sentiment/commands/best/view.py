@@ -46,7 +46,7 @@ def show_sweeps(sweeps: "list[StoredSweep]") -> None:
 def show_best(best: "BestTrial") -> None:
     """Print the best trial, why it won, and how to train it."""
     from sentiment.cli.console import PlainConsole
-    from sentiment.cli.terminal import lay_out_scores, relate_path
+    from sentiment.cli.terminal import make_score_table, relate_path
     from sentiment.config import suggest_command
     from sentiment.modeling.score_tables import tabulate_scores
     from sentiment.tracking.choosing import describe_score
@@ -64,7 +64,7 @@ def show_best(best: "BestTrial") -> None:
     if study.note:
         console.print(f"note     {study.note}")
     if "validation/accuracy" in best.metrics:
-        console.print(lay_out_scores(tabulate_scores(best.metrics, optimized=name)))
+        console.print(make_score_table(tabulate_scores(best.metrics, optimized=name)))
     _print_lines("why", _explain(best), console.print)
     shares = {name: share for name, share in best.importances.items() if share > 0.005}
     lines = [f"{show_share(share):>5}  {name}" for name, share in shares.items()]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sentiment.config import find_key, is_within, read_origin, suggest_command, write_recorded
+from sentiment.config import find_key, is_within, read_overrides, suggest_command, write_recorded
 from sentiment.data.labels import sort_labels
 from sentiment.errors import LISTED, ConfigError, IncomparableRunsError, quote_list
 from sentiment.modeling.evaluation import scores_file
@@ -184,7 +184,7 @@ def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str
 
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
     """Return the advice to train the settings of the first run on the data of the second."""
-    first_overrides, second_overrides = (read_origin(run.tags) for run in (first, second))
+    first_overrides, second_overrides = (read_overrides(run.tags) for run in (first, second))
     if first_overrides is None or second_overrides is None or "data" not in second.tags:
         return "Train one of them again on the data of the other."
     overrides = [override for override in first_overrides if not is_data_override(override)]

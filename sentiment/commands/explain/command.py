@@ -3,7 +3,7 @@
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
-from sentiment.cli.terminal import Watch
+from sentiment.cli.terminal import ProgressDisplay
 from sentiment.commands.explain.view import show_explanation
 from sentiment.config import check_config, current_job
 
@@ -11,7 +11,7 @@ from sentiment.config import check_config, current_job
 @command("explain")
 def main(cfg: DictConfig) -> None:
     """Explain the prediction for one text, and write a page."""
-    with Watch("explain", current_job()):
+    with ProgressDisplay("explain", current_job()):
         check_config(cfg)
         from sentiment.commands.explain.job import explain
 

@@ -23,10 +23,10 @@ from sentiment.config import (
     CHOICES,
     check_config,
     compose,
-    describe_origin,
     is_within,
     make,
-    read_origin,
+    make_command_tags,
+    read_overrides,
     show_command,
 )
 from sentiment.data.preparation import DIGESTS, prepare_data
@@ -214,14 +214,14 @@ def _check(run: StoredRun, fitting: Fitting, overrides: Sequence[str], refit: st
 
 def _list_overrides(run: StoredRun, refit: str) -> list[str]:
     """Return the overrides of a command that trains and refits the model of `run`."""
-    overrides = [word for word in read_origin(run.tags) or [] if not is_within(word, "refit")]
+    overrides = [word for word in read_overrides(run.tags) or [] if not is_within(word, "refit")]
     return [*overrides, f"refit={refit}"]
 
 
 def _list_tags(run: StoredRun, overrides: list[str], fitted_on: str) -> dict[str, str]:
     return {
         "kind": "training",
-        **describe_origin("train", overrides),
+        **make_command_tags("train", overrides),
         **{key: run.tags[key] for key in _DATA_TAGS if key in run.tags},
         "fitted_on": fitted_on,
         _EVALUATED_RUN: run.tags.get(_EVALUATED_RUN, run.id),

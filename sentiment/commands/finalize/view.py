@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sentiment.cli.terminal import describe_size, describe_time, lay_out_scores, relate_path
+from sentiment.cli.terminal import describe_size, describe_time, make_score_table, relate_path
 from sentiment.config import suggest_command
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def show_final(result: "FinalizationResult") -> None:
     console.print()
     console.print(f"scored   {result.evaluated.name}, run {result.evaluated.id}")
     console.print(f"         {result.why}")
-    console.print(lay_out_scores(result.scores))
+    console.print(make_score_table(result.scores))
     console.print(
         f"learned  from {metrics['rows/fitted']:,.0f} of {result.rows:,} labelled rows; the scores "
         f"are those of the same settings with {metrics['rows/train']:,.0f} of them"

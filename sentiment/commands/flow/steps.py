@@ -29,7 +29,7 @@ from sentiment.config import (
     make,
     quote_free_text,
     read_choices,
-    read_origin,
+    read_overrides,
     read_recorded,
     suggest_command,
 )
@@ -162,7 +162,7 @@ class Steps:
                 f"Another run becomes the champion by: {suggest_command('promote', *promotion)}"
             )
             raise StepFailedError("find champion", f"{error} {advice}") from error
-        overrides = read_origin(run.tags) or []
+        overrides = read_overrides(run.tags) or []
         return {
             "run": version.run_id,
             "version": version.number,

@@ -3,7 +3,7 @@
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
-from sentiment.cli.terminal import Watch
+from sentiment.cli.terminal import ProgressDisplay
 from sentiment.commands.predict.view import show_prediction
 from sentiment.config import check_config, current_job
 from sentiment.errors import FilesFailedError
@@ -13,12 +13,12 @@ from sentiment.errors import FilesFailedError
 def main(cfg: DictConfig) -> None:
     """Predict, and show the model, the counts of rows and the output."""
     failure = None
-    with Watch("predict", current_job()) as watch:
+    with ProgressDisplay("predict", current_job()) as display:
         check_config(cfg)
         from sentiment.commands.predict.job import predict_files
 
         try:
-            results = predict_files(cfg, watch)
+            results = predict_files(cfg, display)
         except FilesFailedError as error:
             results, failure = error.results, error
     for result in results:

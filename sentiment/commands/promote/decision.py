@@ -118,7 +118,7 @@ class Decision:
         for version in self._list_unfinished():
             # A process registered this version and was killed, or another process was faster.
             if "promotion.at" in version.tags:
-                self.registry.note(version.number, {}, sentence)
+                self.registry.annotate(version.number, {}, sentence)
         self._record("refused", sentence, None)
         champion = self.champion if self.defender.is_champion else None
         return self._make_promotion("refused", sentence, champion)
@@ -149,15 +149,15 @@ class Decision:
             self._record("promoted", sentence, version)
             self._check_unmoved()
             if self.champion is not None:
-                self.registry.point(PREVIOUS, self.champion.number)
-            self.registry.point(CHAMPION, version.number)
+                self.registry.set_alias(PREVIOUS, self.champion.number)
+            self.registry.set_alias(CHAMPION, version.number)
             self.finish(version)
         return self._make_promotion("promoted", sentence, version)
 
     def finish(self, version: Version) -> None:
         """Record that the promotion of a version is complete."""
         self.registry.set_tag(LAST, version.number)
-        self.registry.note(version.number, {DONE: "true"})
+        self.registry.annotate(version.number, {DONE: "true"})
 
     def _list_unfinished(self) -> list[Version]:
         versions = self.registry.list_versions(self.run.id)
@@ -240,7 +240,7 @@ class Decision:
                 ANCHOR: self._choose_anchor(version),
                 REPLACED: self.champion.number if self.champion else "",
             }
-            self.registry.note(version.number, notes, sentence)
+            self.registry.annotate(version.number, notes, sentence)
 
     def _describe(self, outcome: str, sentence: str, version: Version | None) -> dict[str, Any]:
         facts: dict[str, Any] = {

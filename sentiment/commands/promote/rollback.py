@@ -56,11 +56,11 @@ def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:
                 f"{cfg.name} went back from {name_version(champion)} to {name_version(target)}"
             )
             timestamp = datetime.now(UTC).isoformat(timespec="seconds")
-            registry.note(champion.number, {ROLLED_BACK: timestamp, ROLLED_BACK_BY: command})
+            registry.annotate(champion.number, {ROLLED_BACK: timestamp, ROLLED_BACK_BY: command})
         if champion is None or champion.number != target.number:
-            registry.point(CHAMPION, target.number)
+            registry.set_alias(CHAMPION, target.number)
         registry.set_tag(LAST, target.number)
-        registry.point(PREVIOUS, predecessor.number if predecessor else None)
+        registry.set_alias(PREVIOUS, predecessor.number if predecessor else None)
     return Promotion("rolled back", sentence, cfg.name, target)
 
 

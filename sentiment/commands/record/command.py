@@ -3,7 +3,7 @@
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
-from sentiment.cli.terminal import Watch
+from sentiment.cli.terminal import ProgressDisplay
 from sentiment.commands.record.view import show_recording
 from sentiment.config import check_config, current_job
 
@@ -11,7 +11,7 @@ from sentiment.config import check_config, current_job
 @command("record")
 def main(cfg: DictConfig) -> None:
     """Record the run in the folder that `cfg` names."""
-    with Watch("record", current_job()):
+    with ProgressDisplay("record", current_job()):
         check_config(cfg)
         from sentiment.tracking.recording import record
 

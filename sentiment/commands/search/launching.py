@@ -30,7 +30,7 @@ from sentiment.config import (
     explain_error,
     find_key,
     is_within,
-    list_chosen,
+    list_group_choices,
     list_typed,
     make,
     quote,
@@ -74,7 +74,7 @@ class HydraSweep:
     def compose(self, overrides: Sequence[str]) -> tuple[DictConfig, dict[str, str]]:
         """Return the config of a job and the config files chosen in it."""
         cfg = self.context.config_loader.load_sweep_config(self.config, list(overrides))
-        return drop_hydra(cfg), list_chosen(cfg.hydra.runtime.choices)
+        return drop_hydra(cfg), list_group_choices(cfg.hydra.runtime.choices)
 
     def check_jobs(self, jobs: Iterable[Sequence[str]]) -> list[tuple[Sequence[str], DictConfig]]:
         """Check the configs of jobs before any is run; return those of the first 1,000 checked.

@@ -84,7 +84,9 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
         started=started,
         ended=time.time(),
         name=job.describe(),
-        tags=tags | job.describe_origin() | {k: v for k, v in job.choices.items() if k in CHOICES},
+        tags=tags
+        | job.make_command_tags()
+        | {k: v for k, v in job.choices.items() if k in CHOICES},
         settings=settings,
         metrics=metrics,
         error=error,

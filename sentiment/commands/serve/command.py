@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
-from sentiment.cli.terminal import Watch
+from sentiment.cli.terminal import ProgressDisplay
 from sentiment.commands.serve.view import show_address, show_end
 from sentiment.config import check_config, current_job, quote_typed, split_override
 from sentiment.errors import MissingPackageError
@@ -38,7 +38,7 @@ def read_word(word: str) -> str:
 @command("serve", convert_argument=read_word)
 def main(cfg: DictConfig) -> None:
     """Run the server that `cfg` describes until SIGTERM or SIGINT."""
-    with Watch("serve", current_job()) as watch:
+    with ProgressDisplay("serve", current_job()) as display:
         check_config(cfg)
         for package in ("httptools", "msgspec", "prometheus_client", "uvicorn"):
             if find_spec(package) is None:
@@ -46,7 +46,7 @@ def main(cfg: DictConfig) -> None:
         from sentiment.commands.serve.job import prepare, run
         from sentiment.commands.serve.server import block_signals
 
-        service = prepare(cfg, watch)
+        service = prepare(cfg, display)
     block_signals()
     show_address(service)
     run(service)

@@ -3,7 +3,7 @@
 from omegaconf import DictConfig
 
 from sentiment.cli.command import command
-from sentiment.cli.terminal import Watch
+from sentiment.cli.terminal import ProgressDisplay
 from sentiment.commands.suggest.view import show_answers, show_suggestions
 from sentiment.config import check_config, current_job
 
@@ -12,11 +12,11 @@ from sentiment.config import check_config, current_job
 def main(cfg: DictConfig) -> None:
     """Choose texts to label, serve the labelling page if asked to, and show the next command."""
     server = None
-    with Watch("suggest", current_job()) as watch:
+    with ProgressDisplay("suggest", current_job()) as display:
         check_config(cfg)
         from sentiment.commands.suggest.job import suggest
 
-        result = suggest(cfg, watch)
+        result = suggest(cfg, display)
         if cfg.page:
             from sentiment.commands.suggest.labelling import open_page
 

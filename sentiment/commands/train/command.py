@@ -23,14 +23,14 @@ def run_job(cfg: DictConfig) -> None:
 
         run_trial(cfg, job)
         return
-    from sentiment.cli.terminal import Watch
+    from sentiment.cli.terminal import ProgressDisplay
     from sentiment.commands.train.view import show_training
 
-    with Watch(f"train {' '.join(job.overrides)}", job) as watch:
+    with ProgressDisplay(f"train {' '.join(job.overrides)}", job) as display:
         check_config(cfg, job.overrides)
         from sentiment.commands.train.growth import find_growth
         from sentiment.commands.train.job import train
 
-        result = train(cfg, job, watch)
+        result = train(cfg, job, display)
         growth = find_growth(make(cfg, "tracking", "list_runs"), cfg.data, result)
     show_training(result, growth)

@@ -245,7 +245,7 @@ def _list_tags(job: Job, fitting: Fitting) -> dict[str, str]:
     data = fitting.data
     return {
         "kind": "training",
-        **job.describe_origin(),
+        **job.make_command_tags(),
         "data": data.name,
         **data.digests,
         **({SCALE: json.dumps(data.scale)} if data.scale else {}),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from sentiment.cli.terminal import describe_size, describe_time, lay_out_scores, relate_path
+from sentiment.cli.terminal import describe_size, describe_time, make_score_table, relate_path
 from sentiment.config import suggest_command, suggest_ui
 from sentiment.errors import count_of, list_classes, list_reasons, quote_name
 from sentiment.redaction.printable import cut_middle
@@ -29,7 +29,7 @@ def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> N
     console.print()
     for line in _describe_data(result):
         console.print(line)
-    console.print(lay_out_scores(result.scores))
+    console.print(make_score_table(result.scores))
     console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
     if result.folds:
         console.print(f"cv       {_describe_folds(result)}")

@@ -76,7 +76,7 @@ def search(tmp_path: Path) -> Search:
                 overrides,
                 0.0,
                 1.0,
-                tags=job.describe_origin(),
+                tags=job.make_command_tags(),
                 settings={k: str(v) for k, v in list_settings(compose("train", overrides)).items()},
                 metrics={} if score is None else {o.metric: value for o, value in named},
                 error="" if score is not None else "it broke",

@@ -276,8 +276,8 @@ def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
         for owner, method in (
             (Lease, "_write"),
             (MlflowRegistry, "register"),
-            (MlflowRegistry, "note"),
-            (MlflowRegistry, "point"),
+            (MlflowRegistry, "annotate"),
+            (MlflowRegistry, "set_alias"),
             (MlflowRegistry, "set_tag"),
             (MlflowTracker, "annotate"),
         )
