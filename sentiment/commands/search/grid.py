@@ -108,10 +108,10 @@ def count_range(swept: RangeSweep) -> int:
 
 
 def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
-    """Start or resume a grid: run the jobs without a good result, and train the best job.
+    """Start or resume a grid: run the jobs that have not succeeded, and train the best job.
 
-    The same command resumes a grid that was cut off, or whose tracking store was away, and runs
-    failed jobs again; a grid that is complete starts anew in another folder.
+    The same command resumes a grid that was interrupted or whose tracking store was away, and runs
+    its failed jobs again. A complete grid starts anew in another folder.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def run_grid(hydra: HydraSweep, points: Sequence[Sequence[str]]) -> None:
 def _leave_out(
     points: Sequence[Sequence[str]], jobs: Iterable[tuple[Sequence[str], DictConfig]]
 ) -> tuple[list[Sequence[str]], list[str]]:
-    """Return the points without those that their data have too few rows for, and what is left out.
+    """Leave out the points whose data have too few rows; return the others and lines on the rest.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def _run(
         if number not in session.results
     ]
     runner = JobRunner(folder, hydra.launch, hydra.compose, session.take, lambda: None)
-    with session.keeping(hydra.suggest_resuming()):
+    with session.recording(hydra.suggest_resuming()):
         runner.run(partial(next, iter(pending), None))
         session.report_ranking()
         best, winner = session.ranking.winner, read_winner(folder)
@@ -236,7 +236,13 @@ def _run(
 
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[None]:
-    """Lock `folder`: another process would discard the results that this one is waiting for."""
+    """Lock the folder of a grid, so that no other process runs its jobs at the same time.
+
+    Raises
+    ------
+    SweepBusyError
+        Another process has locked it.
+    """
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(folder / ".lock", wait=False))

@@ -192,9 +192,9 @@ class HydraSweep:
 
 
 class JobRunner:
-    """Runs jobs and passes on each result as soon as it is there.
+    """Runs jobs and reports each result as soon as its file exists.
 
-    A job writes its result into its folder, on whichever process or machine it runs. So no result
+    A job writes its result into its folder, whichever process or machine it runs on, so no result
     is lost if this process dies. A job that ends without a result has failed.
 
     Parameters
@@ -208,7 +208,7 @@ class JobRunner:
     on_result : callable
         Takes each result.
     on_wait : callable
-        Called again and again while jobs run.
+        Called repeatedly while jobs run.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class JobRunner:
     def run(self, next_job: Callable[[], PlannedJob | None]) -> None:
         """Run the jobs that `next_job` returns, until it returns None.
 
-        `next_job` is called after the results of all ended jobs were passed on.
+        `next_job` is called after the results of all ended jobs were reported.
 
         Raises
         ------
@@ -284,9 +284,9 @@ class JobRunner:
             return None
         discard_result(self.folder / str(job.number))
         self._pending[job.number] = job
-        return job.number, self._address(job)
+        return job.number, self._add_folder(job)
 
-    def _address(self, job: PlannedJob) -> list[str]:
+    def _add_folder(self, job: PlannedJob) -> list[str]:
         """Return the overrides of `job` with its own folder among them."""
         return [
             *job.overrides,
@@ -304,7 +304,7 @@ class JobRunner:
         faulty: dict[int, Exception] = {}
         for job in jobs:
             try:
-                self._compose(self._address(job))
+                self._compose(self._add_folder(job))
             except Exception as error:  # Hydra and OmegaConf have many
                 faulty[job.number] = error
         return faulty
@@ -322,7 +322,7 @@ class JobRunner:
         return result
 
     def _collect(self) -> None:
-        """Pass on the results that are there."""
+        """Report the results that have been written."""
         with self._looking:
             for number in sorted(self._pending):
                 result = read_result(self.folder / str(number))
@@ -332,9 +332,9 @@ class JobRunner:
 
     @contextmanager
     def _collecting(self) -> Iterator[list[BaseException]]:
-        """Pass on results while the ``with`` block runs, and the rest at its end.
+        """Report results while the ``with`` block runs, and the last ones at its end.
 
-        Yields the list of errors that this met so far; the first one is raised at the end.
+        Yields the list of errors so far; the first one is raised at the end.
         """
         is_over = threading.Event()
         problems: list[BaseException] = []

@@ -17,7 +17,7 @@ class SweepObserver:
     def on_sweep(
         self, name: str, shared: Sequence[str], total: int, done: int, objective: "Objective"
     ) -> None:
-        """Note that a sweep starts or resumes.
+        """Handle the start of a sweep, or its resumption.
 
         Parameters
         ----------
@@ -32,22 +32,22 @@ class SweepObserver:
         """
 
     def on_job(self, result: "JobResult", ranking: "Ranking") -> None:
-        """Note that a job has ended; `ranking` is that of all jobs so far."""
+        """Handle the end of a job; `ranking` is that of all jobs so far."""
 
     def on_ranking(self, ranking: "Ranking", results: "Mapping[int, JobResult]") -> None:
-        """Note the ranking of all jobs; `results` are by their numbers."""
+        """Handle the final ranking; `results` holds all jobs by number."""
 
     def on_note(self, text: str) -> None:
-        """Note a message for the user."""
+        """Handle a message for the user."""
 
     def on_winner(self, number: int, result: "TrainingResult") -> None:
-        """Note that the best job was trained in full and recorded."""
+        """Handle the recorded training of the best job."""
 
     def on_recorded_winner(self, number: int, result: "RecordingResult") -> None:
-        """Note that the best job, which an earlier process trained in full, was recorded now."""
+        """Handle the late record of the best job, which an earlier process has trained."""
 
     def on_end(self) -> None:
-        """Note that there are no more jobs."""
+        """Handle the end of the sweep."""
 
 
 # Makes the callback for the sweeps of this thread.

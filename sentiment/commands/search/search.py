@@ -72,7 +72,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     def next_job() -> PlannedJob | None:
         return repeated.pop() if repeated else study.ask(settings.n_trials)
 
-    with session.keeping(hydra.suggest_resuming()):
+    with session.recording(hydra.suggest_resuming()):
         runner.run(next_job)
         while study.count_running() or study.count_begun() < settings.n_trials:
             # Other processes are at work; if one dies, its trials are run here.

@@ -204,7 +204,7 @@ class Recorder:
 
 @dataclass
 class Session:
-    """Results of a sweep, as one process takes, records and ranks them.
+    """Part of one process in a sweep: it collects, records and ranks results.
 
     Attributes
     ----------
@@ -219,7 +219,7 @@ class Session:
     policy : FailurePolicy
         When to give up.
     tell : callable
-        Called first with each result, such as to enter it in a study.
+        Called first with each result; a search enters it in its study.
     total : int
         Number of jobs of the sweep.
     shared : sequence of str
@@ -304,8 +304,8 @@ class Session:
         )
 
     @contextmanager
-    def keeping(self, command: str) -> Iterator[None]:
-        """End the record of the sweep at the end of the ``with`` block, also after an error.
+    def recording(self, command: str) -> Iterator[None]:
+        """Complete the record of the sweep at the end of the ``with`` block, or close it on error.
 
         Raises
         ------

@@ -36,12 +36,12 @@ _THREADS = (
 
 
 class Workers:
-    """Worker processes, which get ready in the background.
+    """Pool of worker processes, which start in the background.
 
-    They are forked from one process that has loaded the libraries, which so take time and memory
-    once. Each worker has a pipe of its own, and only the caller waits for them. The workers of an
-    executor share queues and locks, on which others may wait forever when one is killed or the
-    caller is interrupted.
+    They are forked from one process that has loaded the libraries, so that these take time and
+    memory once. Each worker has its own pipe, and only the caller waits for them. The workers of an
+    executor of the standard library share queues and locks: if one is killed or the caller is
+    interrupted, the others may wait forever.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Workers:
         self._starting.start()
 
     def run(self, next_job: NextJob) -> list[Any]:
-        """Run jobs until `next_job` gives none and all have ended.
+        """Run jobs until `next_job` returns None and all of them have ended.
 
         Returns
         -------
@@ -160,14 +160,14 @@ class _Worker:
         worker_end.close()
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, even while it runs a job."""
         self.process.kill()
         self.process.join()
         self.pipe.close()
 
 
 def _shut_down(workers: list[_Worker]) -> None:
-    """End workers that have nothing to do."""
+    """End idle workers."""
     for worker in workers:
         worker.pipe.close()
     for worker in workers:

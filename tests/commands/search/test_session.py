@@ -80,7 +80,7 @@ def run_jobs(folder: Path, observer: Notes, run_id: str | None) -> str:
     for result in left:
         write_result(folder / str(result.number), result)
         sweep.take(result)
-    with sweep.keeping(COMMAND):
+    with sweep.recording(COMMAND):
         pass
     return str(sweep.record.id)
 
@@ -299,7 +299,7 @@ def test_the_best_of_all_processes_is_recorded_at_the_end(tmp_path: Path) -> Non
     # Another process ends its last job; this one has recorded its own meanwhile.
     others[7] = best
     assert record.tags["best.job"] == "1"
-    with session.keeping(COMMAND):
+    with session.recording(COMMAND):
         pass
     assert record.tags["best.job"] == "7"
 
@@ -319,7 +319,7 @@ def test_the_count_cache_is_noted_if_it_saved_seconds(
     for number, took in enumerate(seconds):
         metrics = {"validation/accuracy": 0.5, "stage/count_texts_seconds": took}
         session.take(make_result(number, metrics=metrics))
-    with session.keeping(COMMAND):
+    with session.recording(COMMAND):
         pass
     assert watch.notes == note
 
@@ -327,6 +327,6 @@ def test_the_count_cache_is_noted_if_it_saved_seconds(
 def test_an_interrupt_says_what_is_kept(tmp_path: Path) -> None:
     session = make_session(tmp_path, Shared())
     write_result(tmp_path / "1", make_result(1))
-    with pytest.raises(KeyboardInterrupt) as interrupt, session.keeping("again"):
+    with pytest.raises(KeyboardInterrupt) as interrupt, session.recording("again"):
         raise KeyboardInterrupt
     assert str(interrupt.value) == "stopped: 1 of 5 jobs are kept. Resume with: again"

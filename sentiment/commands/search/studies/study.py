@@ -60,7 +60,7 @@ def _list_differences(stored: Any, current: Any, path: str = "") -> list[str]:
 
 
 class Study:
-    """A study on which several processes may be at work, and any of them may die.
+    """Study that several processes share, any of which may die.
 
     Parameters
     ----------
@@ -259,22 +259,23 @@ class Study:
         return {t.number: self._ended[t.number] for t in ended}
 
     def send_heartbeat(self) -> None:
-        """Let other processes know that this one is alive; to be called again and again."""
+        """Send a heartbeat, if the last one is old; to be called often."""
         if time.monotonic() - self._last_heartbeat > HEARTBEAT_INTERVAL:
             is_first = not self._last_heartbeat
             self._last_heartbeat = time.monotonic()
             self._study.set_user_attr(f"{HEARTBEAT}{self._owner}", time.time())
             if is_first:
-                # As in Lamport's bakery: after all that can be seen, and when this process can be
-                # seen. So one that does not see it comes later, even if its clock is slow.
+                # As in Lamport's bakery algorithm: later than every process in sight, and only
+                # after this one is in sight. A process that misses it joins later, even with a
+                # slow clock.
                 latest = max(self.find_others().values(), default=0.0)
                 since = max(time.time(), latest + _LATER)
                 self._study.set_user_attr(f"{SINCE}{self._owner}", since)
 
     def find_others(self) -> dict[str, float]:
-        """Return the other processes that work on the study, and since when.
+        """Return the other live processes on the study, and when each of them joined.
 
-        It is 0 for one that can be seen, but not yet when it came.
+        The time is 0 for one that has sent its first heartbeat only.
         """
         attributes = self._study.user_attrs
         names = [key.removeprefix(HEARTBEAT) for key in attributes if key.startswith(HEARTBEAT)]
@@ -284,7 +285,7 @@ class Study:
 
     @property
     def own_seed(self) -> int:
-        """A number that no other process working on the study has; 0 if there are no others."""
+        """A number that differs between the processes on the study; 0 if there is only one."""
         return zlib.crc32(self._owner.encode()) if self.find_others() else 0
 
     def await_run(self) -> str | None:
@@ -315,7 +316,7 @@ class Study:
         return True
 
     def keep_winner(self, number: int) -> None:
-        """Note that the winner has been trained."""
+        """Store that this process has trained the winner."""
         claim = {"number": number, "owner": self._owner, "done": True}
         self._study.set_user_attr(WINNER, claim)
 
@@ -343,7 +344,7 @@ def suggest(trial: Any, name: str, distribution: Any) -> None:
 
 
 def find_trial(storage: Any, study: str, number: int) -> int:
-    """Return the id of a trial in the storage, which trials themselves do not show."""
+    """Return the id of a trial in the storage, which a `FrozenTrial` does not show."""
     study_id = storage.get_study_id_from_name(study)
     return int(storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
