@@ -113,7 +113,7 @@ def load_contender(
     return Contender(key, model, run, predictions, excerpts)
 
 
-def check_different(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
+def check_distinct(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
     """Raise `ConfigError` if two names refer to the same run."""
     names_by_id: dict[str, str] = {}
     for name, run in zip(names, runs, strict=True):

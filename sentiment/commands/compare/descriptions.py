@@ -13,7 +13,7 @@ from sentiment.modeling.evaluation import EXCERPT
 # Metrics that are shares of rows, shown in percent.
 _SHARES = ("accuracy", "precision", "recall")
 # Line breaks in the HTML of reviews, and white space.
-_GAPS = re.compile(r"(?:<br\s*/?>|\s)+")
+_BREAKS = re.compile(r"(?:<br\s*/?>|\s)+")
 
 
 def describe_outcome(comparison: Comparison, pair: PairwiseComparison) -> str:
@@ -30,17 +30,17 @@ def describe_evidence(comparison: Comparison, pair: PairwiseComparison) -> str:
     """Return the numbers behind the outcome: ``right on 91.53 % against 90.59 % (...)``."""
     metric, level = comparison.metric, comparison.level
     second, first = (
-        _write_value(
+        _format_value(
             comparison.scores[comparison.contenders.index(contender)][metric].value, metric
         )
         for contender in (pair.second, pair.first)
     )
     verb = "right on" if metric == "accuracy" else metric
-    difference = write_difference(pair.differences[metric], metric, level)
-    evidence = f"{verb} {second} against {first} ({difference}, {_write_test(pair, metric)})"
-    detectable = pair.find_detectable(metric, 1 - level)
+    difference = format_difference(pair.differences[metric], metric, level)
+    evidence = f"{verb} {second} against {first} ({difference}, {_format_test(pair, metric)})"
+    detectable = pair.compute_detectable_effect(metric, 1 - level)
     if pair.judge(metric, level) == 0 and detectable > 0:  # 0 if both models agree on every row
-        size = _write_size(detectable, metric)
+        size = _format_difference_size(detectable, metric)
         evidence += f"; a loss of {size} would probably have been noticed"
     return evidence
 
@@ -50,7 +50,7 @@ def describe_verdict(comparison: Comparison, pair: PairwiseComparison) -> str:
     return f"{describe_outcome(comparison, pair)}: {describe_evidence(comparison, pair)}."
 
 
-def write_difference(difference: Estimate, metric: str, level: float) -> str:
+def format_difference(difference: Estimate, metric: str, level: float) -> str:
     """Return a difference with its interval: ``+1.7 points, 95 % interval +0.9 to +2.4``."""
     scale, unit = (100, " points") if metric in _SHARES else (1, "")
     digits = 2 if metric in _SHARES else 4
@@ -62,24 +62,24 @@ def write_difference(difference: Estimate, metric: str, level: float) -> str:
     return f"{value}{unit}, {100 * level:.4g} % interval {low} to {high}"
 
 
-def _write_test(pair: PairwiseComparison, metric: str) -> str:
+def _format_test(pair: PairwiseComparison, metric: str) -> str:
     """Return the test with its p-value, such as ``McNemar p = 0.012``."""
     name = "McNemar" if metric == "accuracy" else "permutation test"
-    return f"{name} {write_p(pair.p[metric])}"
+    return f"{name} {format_p_value(pair.p[metric])}"
 
 
-def write_p(p: float) -> str:
+def format_p_value(p: float) -> str:
     """Return ``p = 0.012``, or ``p < 0.001``."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.995 else "p = 1"
 
 
-def _write_value(value: float, metric: str) -> str:
+def _format_value(value: float, metric: str) -> str:
     if metric in _SHARES:
         return show_share(value, 2)
     return f"{value:.4f}"
 
 
-def _write_size(value: float, metric: str) -> str:
+def _format_difference_size(value: float, metric: str) -> str:
     return f"{100 * value:.2f} points" if metric in _SHARES else f"{value:.4f}"
 
 
@@ -119,35 +119,35 @@ def describe_agreement(pair: PairwiseComparison) -> list[tuple[str, int, str]]:
     return [(name, count, show_share(count / rows, 1)) for name, count in counts.items()]
 
 
-def write_number(value: float, sign: str = "") -> str:
+def format_number(value: float, sign: str = "") -> str:
     """Return a number with four digits, or a dash for NaN."""
     return "–" if math.isnan(value) else f"{value:{sign}.4f}"
 
 
-def write_interval(estimate: Estimate, sign: str = "") -> str:
+def format_interval(estimate: Estimate, sign: str = "") -> str:
     """Return an interval as ``0.9041 to 0.9312``, or a dash for an estimate without one."""
     if math.isnan(estimate.low):
         return "–"
-    return f"{write_number(estimate.low, sign)} to {write_number(estimate.high, sign)}"
+    return f"{format_number(estimate.low, sign)} to {format_number(estimate.high, sign)}"
 
 
-def write_excerpt(text: object) -> str:
+def format_excerpt(text: object) -> str:
     """Return the beginning of a text on one line, without control characters."""
-    line = _GAPS.sub(" ", str(text)).strip() + "…" * (len(str(text)) == EXCERPT)
+    line = _BREAKS.sub(" ", str(text)).strip() + "…" * (len(str(text)) == EXCERPT)
     return "".join(c if c.isprintable() else " " for c in line)
 
 
-def write_size(megabytes: float | None) -> str:
+def format_size(megabytes: float | None) -> str:
     """Return a size with its unit, or "not known".
 
     Examples
     --------
-    >>> write_size(0.047), write_size(None)
+    >>> format_size(0.047), format_size(None)
     ('47 kB', 'not known')
     """
     return "not known" if megabytes is None or math.isnan(megabytes) else describe_size(megabytes)
 
 
-def write_speed(rows: float | None) -> str:
+def format_speed(rows: float | None) -> str:
     """Return rows per second, or "not known"."""
     return "not known" if rows is None or math.isnan(rows) else f"{rows:,.0f} rows/s"

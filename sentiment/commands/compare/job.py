@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from sentiment.commands.compare.contenders import (
     SPLIT,
     Contender,
-    check_different,
+    check_distinct,
     check_same_rows,
     find_model,
     load_contender,
@@ -88,7 +88,7 @@ def compare(
     tracker: Tracker = make(cfg, "tracking", "find_model")
     with stages("find runs"):
         models = [find_model(tracker, name, cfg.metric) for name in names]
-        check_different(names, [run for _, run in models])
+        check_distinct(names, [run for _, run in models])
         contenders = [
             load_contender(tracker, key, model, run, cfg.threshold)
             for key, (model, run) in zip(RUN_KEYS, models, strict=False)
@@ -162,14 +162,16 @@ def _list_facts(
 
 def write_json(facts: Any, path: Path) -> None:
     """Write plain containers as JSON, with null for NaN and infinity."""
-    path.write_text(json.dumps(_plain(facts), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(_replace_nan(facts), indent=2, allow_nan=False) + "\n", encoding="utf-8"
+    )
 
 
-def _plain(value: Any) -> Any:
+def _replace_nan(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _replace_nan(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_replace_nan(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
 
 

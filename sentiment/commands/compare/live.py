@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from omegaconf import DictConfig
 
-from sentiment.commands.compare.descriptions import write_difference, write_p
+from sentiment.commands.compare.descriptions import format_difference, format_p_value
 from sentiment.commands.compare.estimates import Estimate, McNemar
 from sentiment.commands.compare.job import write_json
 from sentiment.config import make
@@ -75,15 +75,15 @@ class LiveComparison:
         }
         values = " against ".join(show_share(score, 2) for score in reversed(self.scores))
         verb = "right on" if self.metric == "accuracy" else self.metric
-        return f"{outcomes[self.judge()]}: {verb} {values} ({self.write_difference()})."
+        return f"{outcomes[self.judge()]}: {verb} {values} ({self.format_difference()})."
 
-    def write_difference(self) -> str:
+    def format_difference(self) -> str:
         """Return the difference with its interval."""
-        return f"{write_difference(self.difference, self.metric, self.level)} at any time"
+        return f"{format_difference(self.difference, self.metric, self.level)} at any time"
 
     def describe_evidence(self) -> str:
         """Return the difference and the number of rows, as part of a sentence."""
-        return f"{self.metric} {self.write_difference()}, live on {self.describe_rows()}"
+        return f"{self.metric} {self.format_difference()}, live on {self.describe_rows()}"
 
     def describe_rows(self) -> str:
         """Return the number of rows and whether they are paired, in words."""
@@ -297,6 +297,6 @@ def _choose_model(
     return candidates[-1]
 
 
-def write_one_look(errors: McNemar) -> str:
+def describe_single_look(errors: McNemar) -> str:
     """Return McNemar's test in words, with its caveat: it is valid for a single look only."""
-    return f"McNemar {write_p(errors.test().p)}, if this is the only look"
+    return f"McNemar {format_p_value(errors.test().p)}, if this is the only look"

@@ -60,7 +60,7 @@ class PairwiseComparison:
             return 0
         return 1 if self.measure_gain(metric) > 0 else -1
 
-    def find_detectable(self, metric: str, alpha: float) -> float:
+    def compute_detectable_effect(self, metric: str, alpha: float) -> float:
         """Return the smallest loss that a one-sided test on these rows detects with a power of 0.8.
 
         ``(z_alpha + z_power) * standard error``, as for any test of a normal estimate.

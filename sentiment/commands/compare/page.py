@@ -11,13 +11,13 @@ from sentiment.commands.compare.descriptions import (
     describe_earlier,
     describe_evidence,
     describe_outcome,
+    format_excerpt,
+    format_interval,
+    format_number,
+    format_p_value,
+    format_size,
+    format_speed,
     list_metrics,
-    write_excerpt,
-    write_interval,
-    write_number,
-    write_p,
-    write_size,
-    write_speed,
 )
 from sentiment.commands.compare.estimates import Estimate
 from sentiment.commands.compare.measuring import Comparison, PairwiseComparison
@@ -71,8 +71,8 @@ def _describe_contender(contender: Contender) -> dict[str, Any]:
         "name": contender.run.name,
         "why": "named" if contender.model.is_named else contender.model.why,
         "run": contender.run.id,
-        "size": write_size(contender.size_mb),
-        "speed": write_speed(contender.rows_per_second),
+        "size": format_size(contender.size_mb),
+        "speed": format_speed(contender.rows_per_second),
         "commit": contender.model.commit[:12],
         "command": contender.run.tags.get("command", "unknown"),
         "training_note": contender.training_note,
@@ -96,7 +96,7 @@ def _describe_pair(comparison: Comparison, pair: PairwiseComparison) -> dict[str
             for kind, (name, count, share) in zip(kinds, describe_agreement(pair), strict=True)
         ],
         "discordant": f"{pair.errors.discordant:,}",
-        "p": write_p(pair.p["accuracy"]),
+        "p": format_p_value(pair.p["accuracy"]),
         "examples": _list_examples(pair),
     }
 
@@ -117,20 +117,20 @@ def _describe_metric(
     return {
         "name": f"{name} {arrow}",
         "decides": name == comparison.metric,
-        "scores": [_write_estimate(score) for score in scores],
-        "difference": _write_estimate(difference, "+"),
+        "scores": [_format_estimate(score) for score in scores],
+        "difference": _format_estimate(difference, "+"),
         "drawn": [_place_estimate(score, scale) for score in scores],
         "drawn_difference": _place_estimate(difference, zero_scale),
         "kind": _OUTCOMES[outcome],
         "outcome": verdicts[outcome],
-        "p": write_p(pair.p[name]),
+        "p": format_p_value(pair.p[name]),
     }
 
 
-def _write_estimate(estimate: Estimate, sign: str = "") -> dict[str, str]:
+def _format_estimate(estimate: Estimate, sign: str = "") -> dict[str, str]:
     return {
-        "value": write_number(estimate.value, sign),
-        "interval": write_interval(estimate, sign),
+        "value": format_number(estimate.value, sign),
+        "interval": format_interval(estimate, sign),
     }
 
 
@@ -160,7 +160,7 @@ def _list_examples(pair: PairwiseComparison) -> list[dict[str, Any]]:
         rows = table[table["right"] == right_key]
         examples = [
             {
-                "text": write_excerpt(row["excerpt"]),
+                "text": format_excerpt(row["excerpt"]),
                 "label": row["label"],
                 "shares": [show_share(row[f"{key}_probability"], 1) for key in keys],
             }

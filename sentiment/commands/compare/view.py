@@ -33,8 +33,8 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
     from sentiment.commands.compare.descriptions import (
         describe_earlier,
         describe_verdict,
-        write_size,
-        write_speed,
+        format_size,
+        format_speed,
     )
 
     console = PlainConsole()
@@ -48,7 +48,7 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
     )
     for contender in comparison.contenders:
         note = f", {contender.training_note}" if contender.training_note else ""
-        facts = f"{write_size(contender.size_mb)}, {write_speed(contender.rows_per_second)}"
+        facts = f"{format_size(contender.size_mb)}, {format_speed(contender.rows_per_second)}"
         console.print(
             f"{contender.key:<8} {contender.run.name} (run {contender.run.id}): {facts}{note}"
         )
@@ -68,7 +68,7 @@ def show_comparison(result: "ComparisonResult", *, brief: bool = False) -> None:
 def show_live(comparison: "LiveComparison", run_id: str | None = None) -> None:
     """Print the comparison of two models on live traffic."""
     from sentiment.cli.console import PlainConsole
-    from sentiment.commands.compare.live import write_one_look
+    from sentiment.commands.compare.live import describe_single_look
 
     console = PlainConsole()
     console.print(f"data     live traffic of {comparison.route}, {comparison.describe_rows()}")
@@ -78,7 +78,7 @@ def show_live(comparison: "LiveComparison", run_id: str | None = None) -> None:
         errors = comparison.errors
         console.print(
             f"rows     only A right {errors.only_first:,}, only B right {errors.only_second:,}; "
-            f"{write_one_look(errors)}"
+            f"{describe_single_look(errors)}"
         )
     console.print(f"verdict  {comparison.describe_verdict()}")
     if run_id:
@@ -90,10 +90,10 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
     from rich.table import Table
 
     from sentiment.commands.compare.descriptions import (
+        format_interval,
+        format_number,
+        format_p_value,
         list_metrics,
-        write_interval,
-        write_number,
-        write_p,
     )
 
     first, second = pair.first, pair.second
@@ -109,17 +109,17 @@ def tabulate_metrics(comparison: "Comparison", pair: "PairwiseComparison") -> "T
         difference = pair.differences[name]
         table.add_row(
             f"{name} {arrow}",
-            *(write_number(estimates[name].value) for estimates in scores),
-            write_number(difference.value, "+"),
-            write_interval(difference, "+"),
-            write_p(pair.p[name]) + _MARKS[pair.judge(name, comparison.level)],
+            *(format_number(estimates[name].value) for estimates in scores),
+            format_number(difference.value, "+"),
+            format_interval(difference, "+"),
+            format_p_value(pair.p[name]) + _MARKS[pair.judge(name, comparison.level)],
             style="bold" if name == comparison.metric else None,
         )
     return table
 
 
 def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None:
-    from sentiment.commands.compare.descriptions import describe_agreement, write_excerpt
+    from sentiment.commands.compare.descriptions import describe_agreement, format_excerpt
 
     counts = ", ".join(
         f"{name} {count:,} ({share})" for name, count, share in describe_agreement(pair)
@@ -137,5 +137,5 @@ def _print_disagreements(console: "Console", pair: "PairwiseComparison") -> None
             )
             label = quote_name(row["label"])
             room = max(max(console.width, 80) - len(facts) - len(label) - 16, 20)
-            excerpt = cut_end(write_excerpt(row["excerpt"]), room)
+            excerpt = cut_end(format_excerpt(row["excerpt"]), room)
             console.print(f"         {label} ({facts}): {excerpt}")

@@ -51,7 +51,7 @@ from sentiment.tracking.recording import record_earlier
 
 Facts = dict[str, Any]
 
-_CODE = Path(__file__).resolve().parents[3]
+_PROJECT_ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Steps:
         StepFailedError
             The run of the champion was deleted.
         """
-        tracker = self._tracker()
+        tracker = self._make_tracker()
         version = tracker.open_registry(self.cfg.name).find(CHAMPION)
         if version is None:
             return None
@@ -200,7 +200,7 @@ class Steps:
     def has_model(self, run: str) -> bool:
         """Return whether an earlier run still exists, with its model."""
         try:
-            self._tracker().find_model(run, "accuracy")
+            self._make_tracker().find_model(run, "accuracy")
         except RunNotFoundError:
             return False
         return True
@@ -211,12 +211,12 @@ class Steps:
         `new_data` is the reason why it may replace a champion that was scored on other data.
         """
         cfg = self._compose_promotion(f"run={run}")
-        return _list_facts(promote(cfg, FLOW, new_data=new_data))
+        return _summarize_promotion(promote(cfg, FLOW, new_data=new_data))
 
     def roll_back(self) -> Facts:
         """Make the previous champion the champion again."""
         cfg = self._compose_promotion("rollback=true")
-        return _list_facts(promote(cfg, FLOW))
+        return _summarize_promotion(promote(cfg, FLOW))
 
     def predict(self) -> list[Facts]:
         """Predict the input with the champion; return a summary of each output."""
@@ -278,7 +278,7 @@ class Steps:
         ]
         store = self.cfg.tracking.get("uri")
         # The other process must run this code, not another installed version.
-        paths = [str(_CODE), *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [str(_PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
         environment |= {"SENTIMENT_TRACKING_URI": str(store)} if store else {}
         with TemporaryDirectory() as folder:
@@ -303,7 +303,7 @@ class Steps:
             raise StepFailedError("search", reason)
         return winner.run
 
-    def _tracker(self) -> Tracker:
+    def _make_tracker(self) -> Tracker:
         tracker: Tracker = make(self.cfg, "tracking", "find_model")
         return tracker
 
@@ -339,7 +339,7 @@ def _is_refit(override: str) -> bool:
     return is_within(override, "refit")
 
 
-def _list_facts(promotion: Promotion) -> Facts:
+def _summarize_promotion(promotion: Promotion) -> Facts:
     comparison = promotion.comparison
     return {
         "outcome": promotion.outcome,

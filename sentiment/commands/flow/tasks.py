@@ -206,11 +206,11 @@ def _store_table(key: str, rows: list[Facts]) -> None:
     from prefect.artifacts import create_table_artifact
 
     if rows:
-        cells = [{name: _flatten(value) for name, value in row.items()} for row in rows]
+        cells = [{name: _format_cell(value) for name, value in row.items()} for row in rows]
         create_table_artifact(cells, key=key)
 
 
-def _flatten(value: Any) -> Any:
+def _format_cell(value: Any) -> Any:
     """Return a value as a cell of a table, without secrets and markup."""
     text = json.dumps(value) if isinstance(value, list | dict) else value
     return escape_markdown(redact(text)) if isinstance(text, str) else text

@@ -29,7 +29,7 @@ from sentiment.tracking import ModelChoice
 from sentiment.tracking.stages import StageObserver
 
 # Columns of every output of predict.
-_PREDICTED = ("prediction", "probability")
+_PREDICTION_COLUMNS = ("prediction", "probability")
 _CONVERSIONS: dict[str, Callable[[pa.LargeStringArray], pa.Array]] = {
     "prediction": strip_labels,
     "label": strip_labels,
@@ -64,7 +64,7 @@ class ColumnRoles:
 
     def list_roles(self) -> dict[str, str]:
         """Return the columns to read beside the text, by role."""
-        roles = {name: name for name in _PREDICTED}
+        roles = {name: name for name in _PREDICTION_COLUMNS}
         roles |= {"label": self.label} if self.label else {}
         roles |= {"time": self.time} if self.time else {}
         return roles | {f"{COLUMN}{name}": name for name in self.extra}
@@ -101,7 +101,7 @@ def check_columns(path: Path, columns: Sequence[str], **settings: str | None) ->
     NoPredictionsError, MissingColumnError
         `predict` did not write it, or it lacks a column.
     """
-    if not set(_PREDICTED) <= set(columns):
+    if not set(_PREDICTION_COLUMNS) <= set(columns):
         raise NoPredictionsError(path, columns, suggest_command("predict", f"input={path}"))
     missing = {
         column: setting

@@ -66,7 +66,7 @@ def compare_metrics(
             _make_arguments(metric, rows, classes, reference.separator)
             for rows in (reference_rows, current_rows)
         ]
-        check = _compare(metric, samples, threshold, alpha)
+        check = _compare_metric(metric, samples, threshold, alpha)
         if check is None:
             log.warning("%s is not compared: it has no value for these rows", metric.name)
         else:
@@ -91,7 +91,7 @@ def _make_arguments(
     return labels, np.where(predicted == classes[-1], probability, 1 - probability)
 
 
-def _compare(
+def _compare_metric(
     metric: CustomMetric,
     samples: list[tuple[np.ndarray, np.ndarray]],
     threshold: float,
@@ -123,11 +123,13 @@ def _compare(
         effect=effect,
         measure=_WORSENING,
         threshold=threshold,
-        p_value=_permute(is_extreme, len(labels), permutations - 1),
+        p_value=_compute_p_value(is_extreme, len(labels), permutations - 1),
     )
 
 
-def _permute(is_extreme: Callable[[np.ndarray], bool], rows: int, permutations: int) -> float:
+def _compute_p_value(
+    is_extreme: Callable[[np.ndarray], bool], rows: int, permutations: int
+) -> float:
     """Return the p-value of a permutation test, which stops early if the rows are not unusual.
 
     The test is exact for every metric (Phipson & Smyth, 2010).

@@ -120,14 +120,17 @@ def measure_performance(
     n_windows = int(np.clip(len(current) // _MIN_ROWS, 1, windows))
     reference_hits, current_hits = (_find_hits(rows, separator) for rows in (reference, current))
     return Performance(
-        reference=_measure("", _is_right(reference)),
-        current=_measure(since[0], is_right),
+        reference=_make_accuracy("", _is_right(reference)),
+        current=_make_accuracy(since[0], is_right),
         windows=[
-            _measure(since[rows[0]], is_right[rows])
+            _make_accuracy(since[rows[0]], is_right[rows])
             for rows in np.array_split(np.arange(len(current)), n_windows)
         ],
         recalls={
-            label: (_measure("", reference_hits[label]), _measure("", current_hits[label]))
+            label: (
+                _make_accuracy("", reference_hits[label]),
+                _make_accuracy("", current_hits[label]),
+            )
             for label in sort_labels({*reference_hits} & {*current_hits})
         },
     )
@@ -161,7 +164,7 @@ def _is_right(rows: pd.DataFrame) -> np.ndarray:
     return is_right
 
 
-def _measure(since: str, is_right: np.ndarray) -> Accuracy:
+def _make_accuracy(since: str, is_right: np.ndarray) -> Accuracy:
     from scipy.stats import binomtest
 
     right, rows = int(is_right.sum()), len(is_right)

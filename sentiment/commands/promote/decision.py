@@ -9,7 +9,7 @@ from typing import Any, Literal
 from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import find_model
-from sentiment.commands.compare.descriptions import describe_verdict, write_difference
+from sentiment.commands.compare.descriptions import describe_verdict, format_difference
 from sentiment.commands.compare.job import ComparisonResult, write_json
 from sentiment.commands.compare.live import LiveComparison
 from sentiment.commands.promote.anchor import AnchorCheck
@@ -143,7 +143,7 @@ class Decision:
             sentence = (
                 f"run {self.run.id} is the champion of {self.cfg.name} as {name_version(version)}"
             )
-            sentence += f", {self._explain(version)}"
+            sentence += f", {self._describe_replacement(version)}"
             if refit := self.run.describe_refit():
                 sentence += f"; its model was {refit} after that"
             self._record("promoted", sentence, version)
@@ -177,7 +177,7 @@ class Decision:
             self.result, self.live, self.run.id,
         )  # fmt: skip
 
-    def _explain(self, version: Version) -> str:
+    def _describe_replacement(self, version: Version) -> str:
         """Return the replaced version and the comparison with it, in words."""
         if self.champion is None:
             reason = "the first" if self.defender.is_champion else "since the champion was deleted"
@@ -189,7 +189,7 @@ class Decision:
         else:
             comparison = self.result.comparison
             metric, pair = comparison.metric, comparison.pairs[0]
-            difference = write_difference(pair.differences[metric], metric, comparison.level)
+            difference = format_difference(pair.differences[metric], metric, comparison.level)
             reason = (
                 f"in place of {name_version(self.champion)} (run {self.champion.run_id}): {metric} "
                 f"{difference}, on {comparison.rows:,} test rows of "
@@ -199,13 +199,13 @@ class Decision:
             reason += (
                 f"; the champion was gone, and {name_version(self.champion)} was the last one left"
             )
-        if self._choose_anchor(version) == version.number and self._is_anchored_anew():
+        if self._choose_anchor(version) == version.number and self._resets_anchor():
             reason += "; losses are counted from it"
         if self.reasons:
             return f"{reason}; forced: {self.cfg.force}"
         return f"{reason}; {self.new_data}" if self.new_data and not self.result else reason
 
-    def _is_anchored_anew(self) -> bool:
+    def _resets_anchor(self) -> bool:
         """Return whether the anchor moves although no comparison justifies that."""
         return self.champion is not None and (self.anchor is None or bool(self.reasons))
 
@@ -269,7 +269,7 @@ class Decision:
             "difference": asdict(pair.differences[comparison.metric]),
             "errors": asdict(pair.errors),
             "p_worse": pair.test_worse(comparison.metric),
-            "detectable": pair.find_detectable(comparison.metric, self.cfg.alpha),
+            "detectable": pair.compute_detectable_effect(comparison.metric, self.cfg.alpha),
             "comparison": self.result.run_id,
             "comparisons_before": self.result.earlier_comparisons,
             "promotions_before": self.result.earlier_promotions,

@@ -18,7 +18,7 @@ FLOW = "python scripts/flow.py"
 # Tag of the registered model: the last champion. Unlike tags of a version, it survives deletion.
 LAST = "promotion.last"
 # Prefixes of the parameters of a run that define its model, besides the data.
-_RECIPE = ("features.", "model.", "seed")
+_MODEL_PARAM_PREFIXES = ("features.", "model.", "seed")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def find_rollback(registry: MlflowRegistry, tracker: Tracker, run: StoredRun) ->
             other_run = tracker.read_run(version.run_id)
         except RunNotFoundError:
             continue
-        if _read_recipe(other_run) == _read_recipe(run):
+        if _read_model_params(other_run) == _read_model_params(run):
             return (
                 f"version {version.number}, trained with the same settings on the same data, was "
                 f"rolled back at {rolled_back_at}"
@@ -91,14 +91,14 @@ def find_rollback(registry: MlflowRegistry, tracker: Tracker, run: StoredRun) ->
     return None
 
 
-def _read_recipe(run: StoredRun) -> dict[str, str | None]:
+def _read_model_params(run: StoredRun) -> dict[str, str | None]:
     recipe: dict[str, str | None] = {
-        key: value for key, value in run.params.items() if key.startswith(_RECIPE)
+        key: value for key, value in run.params.items() if key.startswith(_MODEL_PARAM_PREFIXES)
     }
     return recipe | {"data": run.tags.get("data.fingerprint")}
 
 
-def find_successor_rolled_back(registry: MlflowRegistry, champion: Version) -> str | None:
+def find_rolled_back_successor(registry: MlflowRegistry, champion: Version) -> str | None:
     """Return the number of a version that replaced the champion and was rolled back, or None.
 
     Automatic rollbacks by flows do not count, since an outage may have caused them.

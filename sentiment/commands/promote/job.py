@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from omegaconf import DictConfig
 
 from sentiment.commands.compare.contenders import find_model, load_contender
-from sentiment.commands.compare.descriptions import write_p
+from sentiment.commands.compare.descriptions import format_p_value
 from sentiment.commands.compare.job import ComparisonResult, compare_contenders
 from sentiment.commands.compare.measuring import PairwiseComparison
 from sentiment.commands.promote.anchor import ROUNDING, AnchorCheck, check_anchor
@@ -20,7 +20,7 @@ from sentiment.commands.promote.history import (
     DONE,
     find_defender,
     find_rollback,
-    find_successor_rolled_back,
+    find_rolled_back_successor,
 )
 from sentiment.commands.promote.live import check_live, check_rollback
 from sentiment.commands.promote.rollback import roll_back
@@ -140,7 +140,7 @@ class _Challenge:
             try:
                 result = self._compare(champion)
             except IncomparableRunsError as error:
-                reasons += self._judge_other_data(champion, error)
+                reasons += self._find_data_reasons(champion, error)
             except (RunNotFoundError, UntrustedModelError) as error:
                 reasons.append(str(error))
             else:
@@ -188,10 +188,10 @@ class _Challenge:
             self.registry, self.tracker, champion, result.comparison.pairs[0], self.cfg
         )
 
-    def _judge_other_data(self, champion: Version, error: IncomparableRunsError) -> list[str]:
+    def _find_data_reasons(self, champion: Version, error: IncomparableRunsError) -> list[str]:
         if self.new_data is None:
             return [str(error)]
-        rolled_back = find_successor_rolled_back(self.registry, champion)
+        rolled_back = find_rolled_back_successor(self.registry, champion)
         if rolled_back is None:
             return []
         return [
@@ -222,6 +222,7 @@ def find_reasons(pair: PairwiseComparison, metric: str, alpha: float, margin: fl
         reasons.append(f"its {metric} is worse by {loss:.4f}, more than margin={margin:g}")
     if loss > 0 and p < alpha:
         reasons.append(
-            f"the paired test finds it worse in {metric} (one-sided {write_p(p)}, alpha={alpha:g})"
+            f"the paired test finds it worse in {metric} "
+            f"(one-sided {format_p_value(p)}, alpha={alpha:g})"
         )
     return reasons

@@ -77,7 +77,7 @@ def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
     return predictor.predict_few(texts.values, columns)
 
 
-def describe(answer: Answer) -> dict[str, Any]:
+def make_body(answer: Answer) -> dict[str, Any]:
     """Return the body of the response to a request with one text or several.
 
     A rejected text has an ``error`` instead of a prediction.
@@ -100,7 +100,7 @@ def describe(answer: Answer) -> dict[str, Any]:
     return {"model": model.uri, "predictions": rows}
 
 
-def describe_invocation(answer: Answer) -> dict[str, Any]:
+def make_invocation_body(answer: Answer) -> dict[str, Any]:
     """Return the body of the response to MLflow's ``/invocations``.
 
     Raises

@@ -221,7 +221,7 @@ class App:
             return bodies.read_body(data, model.limits, model.predictor.extra_columns, max_texts)
 
         answer = await self._answer(route, data, read_texts)
-        body = answers.encode(answers.describe(answer))
+        body = answers.encode(answers.make_body(answer))
         return answers.find_status(answer.texts), [_JSON], body
 
     async def _invoke(
@@ -237,7 +237,7 @@ class App:
             return bodies.read_invocation(data, media_type, column, model.limits, names, max_texts)
 
         answer = await self._answer(route, data, read_texts)
-        body = answers.encode(answers.describe_invocation(answer))
+        body = answers.encode(answers.make_invocation_body(answer))
         id_headers = [(b"x-request-id", answer.id.encode())] if answer.id else []
         return 200, [_JSON, *id_headers], body
 

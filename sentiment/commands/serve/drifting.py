@@ -203,7 +203,7 @@ class DriftWatch:
         for check in checks:
             key = route, model.uri, check.name
             if check.drifted and key not in self._alarms:
-                message = _describe(route, role, model, check, len(rows))
+                message = _describe_drift(route, role, model, check, len(rows))
                 log.warning("%s", message)
                 self._on_event("drift", message)
             (self._alarms.add if check.drifted else self._alarms.discard)(key)
@@ -232,7 +232,7 @@ class DriftWatch:
         return reference
 
 
-def _describe(route: str, role: str, model: ServedModel, check: Check, texts: int) -> str:
+def _describe_drift(route: str, role: str, model: ServedModel, check: Check, texts: int) -> str:
     if check.name == "probability":
         change = f"the mean probability is {check.current:.3f}, and {check.reference:.3f}"
     else:

@@ -170,8 +170,8 @@ def suggest(cfg: DictConfig, observer: StageObserver | None = None) -> Suggestio
     else:
         folder.mkdir(parents=True, exist_ok=True)
         path = name_batch(folder, cfg.input)
-        _write(path, rows)
-    label_names = _split_all(used_labels, guide.separator)
+        _write_batch(path, rows)
+    label_names = _list_distinct_labels(used_labels, guide.separator)
     if guide.predictor is not None:
         label_names = guide.predictor.labels
     return SuggestionResult(
@@ -219,7 +219,7 @@ def _find_model(cfg: DictConfig, tracker: Tracker, used_labels: Sequence[str]) -
         raise ConfigError([f"{why}. Leave label_separator out, or name another run=."])
     unknown = [
         name
-        for name in cfg.labels or _split_all(used_labels, separator)
+        for name in cfg.labels or _list_distinct_labels(used_labels, separator)
         if name not in predictor.labels
     ]
     if unknown and cfg.run == _AUTO and not is_from_folder:
@@ -285,10 +285,10 @@ def _choose_without_model(
     rows: pd.DataFrame, count: int, seed: int, known_texts: pd.Series, notes: list[str]
 ) -> pd.DataFrame:
     random = np.random.default_rng(seed)
-    sample = _draw(np.arange(len(rows)), _MAX_CLUSTERED, random)
+    sample = _sample_rows(np.arange(len(rows)), _MAX_CLUSTERED, random)
     if len(sample) < len(rows):
         notes.append(f"the clusters are of {len(sample):,} texts, drawn at random")
-    known_sample = known_texts.iloc[_draw(np.arange(len(known_texts)), _MAX_KNOWN, random)]
+    known_sample = known_texts.iloc[_sample_rows(np.arange(len(known_texts)), _MAX_KNOWN, random)]
     topics = find_text_topics([*rows[TEXT_COLUMN].iloc[sample], *known_sample], seed)
     is_known = np.arange(len(topics)) >= len(sample)
     batch = choose_diverse(topics, count, is_known, seed)
@@ -308,7 +308,7 @@ def _choose_with_model(
     shortlist, other_rows = np.split(order, [min(SHORTLIST * count, len(rows))])
     # The topics come from all texts, not only from the uncertain ones.
     random = np.random.default_rng(seed)
-    sample = _draw(other_rows, max(_MAX_CLUSTERED - len(shortlist), 0), random)
+    sample = _sample_rows(other_rows, max(_MAX_CLUSTERED - len(shortlist), 0), random)
     topics = find_text_topics(rows[TEXT_COLUMN].iloc[np.concatenate([shortlist, sample])], seed)
     batch = choose_uncertain(topics[: len(shortlist)], margins[shortlist], count, seed)
     selected = shortlist[batch.rows]
@@ -342,7 +342,7 @@ def _describe_doubt(labels: Sequence[str], probabilities: np.ndarray, multilabel
     )
 
 
-def _draw(rows: np.ndarray, max_rows: int, random: np.random.Generator) -> np.ndarray:
+def _sample_rows(rows: np.ndarray, max_rows: int, random: np.random.Generator) -> np.ndarray:
     """Return `rows`, or a random sample of size `max_rows` in the same order."""
     if len(rows) <= max_rows:
         return rows
@@ -356,7 +356,7 @@ def _make_table(rows: pd.DataFrame, **columns: Any) -> pd.DataFrame:
     return table
 
 
-def _write(path: Path, rows: pd.DataFrame) -> None:
+def _write_batch(path: Path, rows: pd.DataFrame) -> None:
     # Spreadsheets read a CSV without a byte order mark in another encoding.
     with path.open("x", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
@@ -364,7 +364,7 @@ def _write(path: Path, rows: pd.DataFrame) -> None:
         writer.writerows(rows.astype(object).where(rows.notna(), "").to_numpy().tolist())
 
 
-def _split_all(labels: Sequence[str], separator: str | None) -> list[str]:
+def _list_distinct_labels(labels: Sequence[str], separator: str | None) -> list[str]:
     """Return the distinct labels, sorted; with a separator, an item may hold several labels."""
     return (
         sorted(set(labels))

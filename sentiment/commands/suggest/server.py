@@ -20,7 +20,7 @@ from sentiment.cli.pages import render_page
 from sentiment.commands.suggest.session import OutdatedAnswerError, Session
 from sentiment.errors import ListenError
 
-_HOST, _NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
+_HOST, _HOST_NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 _ACTIONS = ("label", "skip", "undo", "end")
 # Maximum size of a request, which holds a number and labels.
 _MAX_BODY = 2**16
@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
-        name = self._find_name()
+        name = self._get_page_path()
         if name == "":
             self._send(HTTPStatus.OK, self.server.page, "text/html; charset=utf-8")
         elif name == "state":
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        name = self._find_name()
+        name = self._get_page_path()
         body = self._read_body()
         if name not in _ACTIONS:
             self._refuse(HTTPStatus.NOT_FOUND)
@@ -115,9 +115,9 @@ class _Handler(BaseHTTPRequestHandler):
         elif body is None:
             self._refuse(HTTPStatus.BAD_REQUEST)
         else:
-            self._act(name, body)
+            self._handle_action(name, body)
 
-    def _act(self, name: str, body: dict[str, Any]) -> None:
+    def _handle_action(self, name: str, body: dict[str, Any]) -> None:
         session = self.server.session
         number, labels = body.get("number"), body.get("labels")
         if type(number) is not int or (name == "label" and not _is_string_list(labels)):
@@ -140,11 +140,11 @@ class _Handler(BaseHTTPRequestHandler):
             if name == "end":
                 Thread(target=self.server.shutdown, daemon=True).start()
 
-    def _find_name(self) -> str | None:
+    def _get_page_path(self) -> str | None:
         """Return the path behind the secret name, or None if the request has to be refused."""
         host = urlsplit(f"//{self.headers.get('Host', '')}")
         origin = self.headers.get("Origin")
-        if host.hostname not in _NAMES or origin not in (None, f"http://{host.netloc}"):
+        if host.hostname not in _HOST_NAMES or origin not in (None, f"http://{host.netloc}"):
             return None
         token, slash, name = self.path.removeprefix("/").partition("/")
         is_authorized = secrets.compare_digest(token.encode(), self.server.token.encode())

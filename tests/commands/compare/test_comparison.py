@@ -21,10 +21,10 @@ from sentiment.commands.compare.descriptions import (
     describe_earlier,
     describe_evidence,
     describe_verdict,
-    write_excerpt,
-    write_p,
-    write_size,
-    write_speed,
+    format_excerpt,
+    format_p_value,
+    format_size,
+    format_speed,
 )
 from sentiment.commands.compare.job import compare
 from sentiment.commands.compare.measuring import Comparison, measure
@@ -245,7 +245,7 @@ def test_a_loss_is_worse_whatever_the_direction_of_the_metric() -> None:
             assert pair.judge(name, 0.95) == -1
     (mirrored,) = compare_made_up(1.0, 2.5).pairs
     assert min(mirrored.test_worse(n) for n in mirrored.p if n != "ece") > 0.9
-    assert pair.find_detectable("accuracy", 0.05) == pytest.approx(
+    assert pair.compute_detectable_effect("accuracy", 0.05) == pytest.approx(
         (1.6449 + 0.8416) * pair.differences["accuracy"].error, rel=1e-3
     )
 
@@ -284,14 +284,18 @@ def test_the_verdict_is_a_sentence() -> None:
 
 
 def test_small_words() -> None:
-    assert [write_p(p) for p in (0.0001, 0.0123, 0.9999)] == ["p < 0.001", "p = 0.012", "p = 1"]
-    assert write_size(float("nan")) == "not known"
-    assert (write_size(5.94), write_speed(33427)) == ("5.9 MB", "33,427 rows/s")
+    assert [format_p_value(p) for p in (0.0001, 0.0123, 0.9999)] == [
+        "p < 0.001",
+        "p = 0.012",
+        "p = 1",
+    ]
+    assert format_size(float("nan")) == "not known"
+    assert (format_size(5.94), format_speed(33427)) == ("5.9 MB", "33,427 rows/s")
     assert describe_earlier(0, 0) == "the first comparison on these test rows"
     assert describe_earlier(1, 0) == "1 comparison before on these test rows"
     assert describe_earlier(3, 1).endswith("rows, 1 of them to decide on a promotion")
-    assert write_excerpt("a<br /><br />b\n\tc\x1b[2J") == "a b c [2J"
-    assert write_excerpt("x" * EXCERPT)[-2:] == "x…"
+    assert format_excerpt("a<br /><br />b\n\tc\x1b[2J") == "a b c [2J"
+    assert format_excerpt("x" * EXCERPT)[-2:] == "x…"
 
 
 class Page(HTMLParser):

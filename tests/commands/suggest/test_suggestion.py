@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 import sentiment
-from sentiment.commands.suggest.job import SuggestionResult, _make_table, _write, suggest
+from sentiment.commands.suggest.job import SuggestionResult, _make_table, _write_batch, suggest
 from sentiment.commands.suggest.view import show_suggestions
 from sentiment.config import compose
 from sentiment.data.datasets import EmbeddedReviews
@@ -173,7 +173,7 @@ def test_training_reads_the_texts_as_they_were(
     """Whatever is in them: quotes, separators, line breaks, control characters."""
     path = tmp_path_factory.mktemp("round") / "batch.csv"
     rows = pd.DataFrame({"text": texts}, dtype="str")
-    _write(path, _make_table(rows, guess="a", probability=0.5, reason="unsure"))
+    _write_batch(path, _make_table(rows, guess="a", probability=0.5, reason="unsure"))
     batches = open_input(path).read("text", Limits(added=()), Position())
     found = [text for batch in batches for text in batch.texts.to_pylist()]
     assert found == texts

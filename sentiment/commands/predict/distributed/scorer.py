@@ -65,9 +65,9 @@ class DaskScorer(ClusterSettings, BatchScorer):
                 )
                 in_flight.append((batch, future))
                 if len(in_flight) > max_in_flight:
-                    yield self._wait(*in_flight.popleft())
+                    yield self._get_result(*in_flight.popleft())
             while in_flight:
-                yield self._wait(*in_flight.popleft())
+                yield self._get_result(*in_flight.popleft())
 
     def _connect(self, stack: ExitStack) -> Any:
         """Return a client of the cluster; `stack` closes both."""
@@ -91,7 +91,7 @@ class DaskScorer(ClusterSettings, BatchScorer):
         except (OSError, ValueError) as error:
             raise ClusterError(self.address or "on this machine", str(error)) from error
 
-    def _wait(self, batch: Batch, future: Any) -> tuple[Batch, pa.RecordBatch]:
+    def _get_result(self, batch: Batch, future: Any) -> tuple[Batch, pa.RecordBatch]:
         from distributed import CancelledError, KilledWorker
 
         try:
