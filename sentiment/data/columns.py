@@ -1,7 +1,7 @@
-"""Columns beside the text: their values, and their kinds as training rows determine them.
+"""Columns beside the text: their values, and their kinds, which training rows determine.
 
-Values are texts, as in a CSV, whatever they are read from. So a model that learned from a CSV
-treats a Parquet file or a frame in the same way.
+Values are texts, as in a CSV, whatever the source. So a model that learned from a CSV treats a
+Parquet file or a frame in the same way.
 """
 
 import logging
@@ -31,12 +31,12 @@ PARSERS: dict[str, dict[str, methodcaller]] = {
             "apply", partial(pd.to_datetime, errors="coerce", format="ISO8601", utc=True)
         )
     },
-    # A missing value is a category of its own.
+    # Missing values are a separate category.
     "category": {"fill": methodcaller("fillna", "")},
 }
 # Parts of a date, and the pandas attributes for them.
 DATE_PARTS = {"year": "year", "month": "month", "weekday": "dayofweek", "hour": "hour"}
-# The share of values that must be numbers or dates for a column to be of that kind.
+# Smallest share of numbers or dates for a column to be of that kind.
 _MIN_SHARE = 0.95
 # A category of fewer training rows would not generalize to new rows.
 MIN_ROWS = 5
@@ -57,8 +57,8 @@ class Column:
     kind : {"number", "category", "date"}
         Kind of its values.
     levels : tuple of str
-        The categories that enough training rows share, sorted; "" for a missing value. Of dates,
-        the parts that differ among training rows, such as ``month``.
+        The categories that occur in enough training rows, sorted; "" for a missing value. For
+        dates, the parts that vary among training rows, such as ``month``.
     """
 
     name: str
@@ -116,7 +116,7 @@ def decide_columns(train: pd.DataFrame, kinds: Mapping[str, str | None]) -> list
     train : DataFrame
         The training rows, whose values are texts.
     kinds : mapping of str to str or None
-        The kinds of the columns; None for one that their values decide.
+        The kinds of the columns; None for a kind that the values determine.
     """
     columns = [_decide_column(train[name], kind) for name, kind in kinds.items()]
     return [column for column in columns if column is not None]

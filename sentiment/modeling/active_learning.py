@@ -84,7 +84,7 @@ def choose_diverse(topics: np.ndarray, count: int, is_known: np.ndarray, seed: i
     topics : ndarray of shape (n, n_topics)
         Of the candidates and of the known texts.
     count : int
-        Number of texts to choose; fewer if there are not so many candidates.
+        Number of texts to choose; fewer if there are fewer candidates.
     is_known : ndarray of bool, of shape (n,)
         Texts that are labelled, or chosen already.
     seed : int
@@ -116,7 +116,7 @@ def choose_uncertain(topics: np.ndarray, margins: np.ndarray, count: int, seed: 
     margins : ndarray of shape (n,)
         See `measure_margins`.
     count : int
-        Number of texts to choose; fewer if there are not so many.
+        Number of texts to choose; fewer if there are fewer texts.
     seed : int
         Of the clusters.
 

@@ -18,7 +18,7 @@ class Baseline:
     accuracy : float
         Accuracy of always predicting `label`.
     log_loss : float
-        Log loss of predicting the shares of the labels for every row; of label sets, the mean over
+        Log loss of predicting the shares of the labels for every row; for label sets, the mean over
         the labels.
     """
 
@@ -30,7 +30,7 @@ class Baseline:
 def measure_baseline(predictions: Predictions) -> Baseline:
     """Return the scores of the best constant predictions for the rows of `predictions`.
 
-    They are those of scikit-learn's ``DummyClassifier(strategy="prior")``.
+    They are the scores of scikit-learn's ``DummyClassifier(strategy="prior")``.
 
     Examples
     --------
@@ -41,16 +41,16 @@ def measure_baseline(predictions: Predictions) -> Baseline:
     """
     rows = len(predictions.labels)
     counts = Counter(map(str, predictions.labels))
-    ((label, most),) = counts.most_common(1)
+    ((label, count),) = counts.most_common(1)
     if isinstance(predictions, LabelSetPredictions):
-        with_label = predictions.truth.sum(axis=0).tolist()
-        loss = sum(_entropy([n, rows - n]) for n in with_label) / len(with_label)
+        label_counts = predictions.truth.sum(axis=0).tolist()
+        loss = sum(_entropy([n, rows - n]) for n in label_counts) / len(label_counts)
     else:
         loss = _entropy([*counts.values()])
-    return Baseline(label, most / rows, loss)
+    return Baseline(label, count / rows, loss)
 
 
 def _entropy(counts: list[int]) -> float:
-    """Return the entropy of the shares that `counts` have of their sum, in nats."""
+    """Return the entropy of the distribution with these `counts`, in nats."""
     total = sum(counts)
     return sum(n * math.log(total / n) for n in counts if n) / total

@@ -193,7 +193,7 @@ def _choose_factor(
     if highest <= f1_sums[np.searchsorted(ratios, factor)] + _MIN_GAIN:
         return None
     counts_changed = np.flatnonzero(possible & (f1_sums >= highest - _MIN_GAIN))
-    choices = np.array([_pick_between(ratios, place) for place in counts_changed.tolist()])
+    choices = np.array([_pick_between(ratios, count) for count in counts_changed.tolist()])
     return float(choices[np.argmin(np.abs(np.log(choices / factor)))])
 
 

@@ -24,7 +24,7 @@ from sentiment.modeling.predictions import LabelSetPredictions, Predictions, mak
 
 # Fifteen bins, as in Guo et al. (2017).
 CALIBRATION_BINS = 15
-# Characters of each text that are stored with its scores, for a look at errors.
+# Number of characters of each text that are stored with its scores, to inspect errors.
 EXCERPT = 200
 
 

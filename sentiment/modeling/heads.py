@@ -51,9 +51,9 @@ def make_fast_head(head: Any) -> Any:
             return _Head(head, LogisticHead(Linear.of(head), is_binary))
     elif kind is LabelSetClassifier and len(head.estimators_) > 1 and head.multilabel_:
         labels = [_make_label_head(estimator) for estimator in head.estimators_]
-        known = [label for label in labels if label is not None]
-        if len(known) == len(labels):
-            return _Head(head, LabelSetHead(known))
+        heads = [label for label in labels if label is not None]
+        if len(heads) == len(labels):
+            return _Head(head, LabelSetHead(heads))
     elif (calibrated := _make_sigmoid_head(head)) is not None:
         return _Head(head, calibrated)
     return head

@@ -27,7 +27,7 @@ _WEIGHTED = ("precision_weighted", "recall_weighted", "f1_weighted")
 MICRO = ("precision_micro", "recall_micro", "f1_micro")
 # Noise makes gaps in its bins, so that even its expected value is far above the true value.
 _BIASED = ("ece",)
-# Change of a weight of 1 by which derivatives are measured.
+# Change of a weight of 1 for numerical derivatives.
 _STEP = 1e-3
 
 # Bounds of an interval; NaN if there are too few rows for one.

@@ -278,7 +278,7 @@ def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.n
     pipeline : Pipeline or TextClassifier
         Fitted, from `make_pipeline` or `join_columns`, or a faster stand-in.
     frame : DataFrame
-        Has a column ``text`` of str and those that `pipeline` reads beside it, `n` rows.
+        Column ``text`` of str and the other columns that `pipeline` reads, `n` rows.
 
     Returns
     -------
@@ -288,7 +288,7 @@ def predict_probabilities(pipeline: TextClassifier, frame: pd.DataFrame) -> np.n
     Raises
     ------
     FitError
-        A class of the user's returns other values than those of scikit-learn do.
+        A class of the user's returns invalid values, unlike the classes of scikit-learn.
     """
     probabilities = pipeline.predict_proba(frame.drop(columns="label", errors="ignore"))
     multilabel = find_separator(pipeline) is not None

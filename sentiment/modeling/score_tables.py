@@ -1,4 +1,4 @@
-"""Scores and their intervals as the cells of tables, for terminals, model cards and notebooks."""
+"""Tables of scores and their intervals, for terminals, model cards and notebooks."""
 
 import math
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class ScoreTable:
     Attributes
     ----------
     splits : list of str
-        The columns: ``"cv"``, ``"validation"`` and ``"test"``, as far as they were scored.
+        The columns: those of ``"cv"``, ``"validation"`` and ``"test"`` that were scored.
     rows : dict of str to list of str
         The cells of each metric, one for each split.
     """
@@ -49,63 +49,61 @@ def tabulate_scores(
     Parameters
     ----------
     metrics : dict of str to float
-        As ``<split>/<name>``. A metric that is not known for all splits is left out.
+        Scores by ``<split>/<name>``. A metric that is missing for a split is left out.
     intervals : dict of str to (float, float), optional
         The 95 % intervals, by the same keys.
     optimized : str
         The metric of searches, which is always included.
     """
     splits = [split for split in _SPLITS if f"{split}/accuracy" in metrics]
-    shown = dict(intervals or {})
+    intervals = dict(intervals or {})
     # Cross-validation scores the validation rows, too, and three intervals do not fit into a line.
     if "cv" in splits:
-        shown = {key: ends for key, ends in shown.items() if not key.startswith("validation/")}
+        intervals = {k: v for k, v in intervals.items() if not k.startswith("validation/")}
     names = list_shown(
-        round(metrics.get(CLASSES, 2)),  # runs of earlier versions have no count of classes
+        round(metrics.get(CLASSES, 2)),  # runs of earlier versions have no number of classes
         optimized,
         ordered=any(f"{split}/{KAPPA}" in metrics for split in splits),
         multilabel=any(f"{split}/hamming_loss" in metrics for split in splits),
     )
-    keys = {name: [f"{split}/{name}" for split in splits] for name in names}
-    # A score without an interval is about as certain as the accuracy of the same rows.
-    accuracies = [shown.get(f"{split}/accuracy") for split in splits]
     rows: dict[str, list[str]] = {}
-    for name, of_splits in keys.items():
-        if not metrics.keys() >= {*of_splits}:
+    for name in names:
+        keys = [f"{split}/{name}" for split in splits]
+        if not metrics.keys() >= {*keys}:
             continue
-        ends = [shown.get(key) for key in of_splits]
-        known = [own or other for own, other in zip(ends, accuracies, strict=True)]
-        digits = min((count_digits(interval) for interval in known if interval), default=4)
-        rows[name] = [
-            format_score(metrics[key], interval, digits)
-            for key, interval in zip(of_splits, ends, strict=True)
+        # A score without an interval is about as certain as the accuracy of the same rows.
+        precisions = [
+            intervals.get(f"{split}/{name}") or intervals.get(f"{split}/accuracy")
+            for split in splits
         ]
+        digits = min((count_digits(interval) for interval in precisions if interval), default=4)
+        rows[name] = [format_score(metrics[key], intervals.get(key), digits) for key in keys]
     return ScoreTable(splits, rows)
 
 
 def tabulate_classes(classes: pd.DataFrame, frequent: int, worst: int) -> list[list[str]]:
-    """Return label, precision, recall, F1 and row count of the classes that a table has room for.
+    """Return label, precision, recall, F1 and row count of the classes to show in a table.
 
     Parameters
     ----------
     classes : DataFrame
         From `measure_each_class`.
     frequent, worst : int
-        Most of the most frequent classes, and of the other ones with the lowest F1.
+        Maximum number of the most frequent classes, and of the other classes with the lowest F1.
     """
-    chosen = _choose_classes(classes, frequent, worst)
-    sides = ("precision", "predicted"), ("recall", "rows")
+    shown = _choose_classes(classes, frequent, worst)
+    denominators = {"precision": "predicted", "recall": "rows"}
     intervals = {
-        name: exact_interval(chosen["right"].to_numpy(), chosen[size].to_numpy()).T.tolist()
-        for name, size in sides
+        name: exact_interval(shown["right"].to_numpy(), shown[size].to_numpy()).T.tolist()
+        for name, size in denominators.items()
     }
-    # All cells have as many digits as the narrowest interval gives a meaning to.
+    # All cells have the number of digits that is significant for the narrowest interval.
     digits = max(count_digits(interval) for column in intervals.values() for interval in column)
     table = []
-    for k, row in enumerate(chosen.to_dict("records")):
+    for k, row in enumerate(shown.to_dict("records")):
         cells = [
             format_score(row[name], intervals[name][k], digits) if row[size] else "none"
-            for name, size in sides
+            for name, size in denominators.items()
         ]
         f1 = "none" if math.isnan(row["f1"]) else format_score(row["f1"], digits=digits)
         table.append([row["label"], *cells, f1, f"{row['rows']:,}"])
@@ -115,21 +113,21 @@ def tabulate_classes(classes: pd.DataFrame, frequent: int, worst: int) -> list[l
 def _choose_classes(classes: pd.DataFrame, frequent: int, worst: int) -> pd.DataFrame:
     """Return the most frequent classes and the worst of the others, in the order of `classes`."""
     order = classes.sort_values("rows", ascending=False, kind="stable").index
-    rest = classes.loc[order[frequent:]].query("rows > 0").sort_values("f1", kind="stable").index
-    return classes.loc[sorted([*order[:frequent], *rest[:worst]])]
+    others = classes.loc[order[frequent:]].query("rows > 0").sort_values("f1", kind="stable").index
+    return classes.loc[sorted([*order[:frequent], *others[:worst]])]
 
 
 def format_score(value: float, interval: Interval | None = None, digits: int | None = None) -> str:
-    """Return a score with its interval, with as many digits as the interval gives a meaning to.
+    """Return a score with its interval, rounded to digits that are significant for the interval.
 
     Parameters
     ----------
     value : float
         The score.
     interval : tuple of float, optional
-        Its ends; NaN if there are too few rows for one.
+        Bounds of the interval; NaN if there are too few rows for one.
     digits : int, optional
-        Default: those of the interval; four without one.
+        Number of digits; default: that of `count_digits`, or 4 without an interval.
 
     Examples
     --------
@@ -143,6 +141,6 @@ def format_score(value: float, interval: Interval | None = None, digits: int | N
 
 
 def count_digits(interval: Interval) -> int:
-    """Return the digits that leave an interval some ten steps wide: 2, 3 or 4."""
+    """Return the number of digits for which an interval is about ten steps wide: 2, 3 or 4."""
     width = interval[1] - interval[0]
     return max(2, min(math.ceil(-math.log10(width)) + 1, 4)) if width > 0 else 4

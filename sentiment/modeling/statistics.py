@@ -1,4 +1,4 @@
-"""Intervals and corrections that comparison and monitoring share: arrays in, arrays out."""
+"""Intervals and corrections that comparison and monitoring share."""
 
 from collections.abc import Sequence
 
@@ -9,19 +9,19 @@ from scipy.special import betaincinv, ndtri
 def adjust_p_values(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return the p-values of several tests, adjusted by Holm's step-down method (1979).
 
-    The k-th smallest of m is multiplied by ``m - k + 1``, and none is smaller than one before it,
-    so that the probability of any false rejection stays below the level, however the tests depend
-    on each other.
+    The k-th smallest of m is multiplied by ``m - k + 1``, and no adjusted value is smaller than an
+    earlier one, so that the probability of any false rejection stays below the level, however the
+    tests depend on each other.
 
     Parameters
     ----------
     p_values : array of float, of shape (n,)
-        NaN where there is no p-value.
+        NaN for a missing p-value.
 
     Returns
     -------
     ndarray of float, of shape (n,)
-        In the same order, at most 1.
+        Adjusted p-values in the same order, at most 1.
     """
     p = np.asarray(p_values, dtype=float)
     order = np.argsort(p, kind="stable")
@@ -33,13 +33,14 @@ def adjust_p_values(p_values: Sequence[float] | np.ndarray) -> np.ndarray:
 def exact_interval(count: np.ndarray, size: np.ndarray, confidence: float = 0.95) -> np.ndarray:
     """Return the exact binomial interval of a share (Clopper and Pearson, 1934), shape (2, n).
 
-    Its coverage is never below `confidence`, for any share and any number of rows. Wilson's is
-    narrower and right on average, but falls to 90 % for shares near 0 and 1 in small samples.
+    Its coverage is at least `confidence`, for any share and any number of rows. Wilson's interval
+    is narrower and right on average, but its coverage falls to 90 % for shares near 0 and 1 in
+    small samples.
 
     Parameters
     ----------
     count, size : ndarray of int, of shape (n,)
-        Rows that have the property, and all rows; of no rows, the interval is from 0 to 1.
+        Rows that have the property, and all rows; without rows, the interval is from 0 to 1.
     confidence : float
         Least coverage of the interval.
     """
@@ -67,7 +68,7 @@ def paired_interval(gained: int, lost: int, size: int, confidence: float) -> np.
     gained, lost : int
         Rows that have the property only in the second case, and only in the first.
     size : int
-        All rows.
+        Number of all rows.
     confidence : float
         Nominal coverage of the interval of ``(gained - lost) / size``.
     """
@@ -80,8 +81,8 @@ def paired_interval(gained: int, lost: int, size: int, confidence: float) -> np.
         """Return the score statistic, which falls from plus to minus infinity."""
         linear = (2 * size - gained + lost) * difference - gained - lost
         constant = -lost * difference * (1 - difference)
-        rest = (np.sqrt(linear**2 - 8 * size * constant) - linear) / (4 * size)
-        variance = size * (2 * rest + difference * (1 - difference))
+        root = (np.sqrt(linear**2 - 8 * size * constant) - linear) / (4 * size)
+        variance = size * (2 * root + difference * (1 - difference))
         return float((gained - lost - size * difference) / np.sqrt(max(variance, 1e-300)))
 
     z, observed = ndtri((1 + confidence) / 2), (gained - lost) / size

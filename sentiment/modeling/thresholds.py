@@ -14,13 +14,13 @@ from sentiment.modeling.decision_rules import UNSURE, DecisionRule, LabelSetRule
 from sentiment.modeling.predictions import LabelSetPredictions, Predictions
 from sentiment.modeling.statistics import lower_bound
 
-# Confidence that a goal is reached on all rows like those that it was chosen on. The rows of a new
-# file vary as well, and one of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as
-# many rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
+# Confidence that the threshold reaches its goal in the population. The rows of a new file vary as
+# well, and the best of many thresholds is chosen: at 97.5 %, 5 to 10 % of the files with as many
+# rows as the validation split miss the goal, at 95 % up to 16 % (benchmarks, "thresholds").
 _CONFIDENCE = 0.975
-# The factors of 200 classes take seconds to choose once more in each of five folds.
-_MOST_ESTIMATED = 200
-_MOST_TABULATED = 500
+# For 200 classes, it takes seconds to choose factors again in each of five folds.
+_MAX_ESTIMATED = 200
+_MAX_TABULATED = 500
 
 
 def needs_scores(threshold: float | str, abstain: float) -> bool:
@@ -36,17 +36,18 @@ def choose_rule(
     Parameters
     ----------
     threshold : float or str
-        A probability; ``"max_f1"``; or ``"precision>=x"`` for the most recall with a precision of
-        `x` or more, and ``"recall>=x"`` the other way round. All are of the second of two classes,
-        but ``"max_f1"`` of more classes is the best macro-F1; see `find_factors`.
-        A goal counts as reached where the lower bound of the share is `x` or more: the exact
-        binomial one, at a confidence of 97.5 %.
+        A probability; ``"max_f1"``; or ``"precision>=x"`` for the highest recall with a precision
+        of `x` or more, and ``"recall>=x"`` the other way round. All are for the second of two
+        classes. With more classes, ``"max_f1"`` is the best macro-F1; see `find_factors`.
+        A goal is reached if the exact binomial lower bound of the share, at a confidence of 97.5 %,
+        is `x` or more.
     abstain : float
-        The share of rows to abstain for.
+        Share of rows to abstain for.
     classes : ndarray of str, of shape (n_classes,)
-        Sorted.
+        Sorted classes.
     scores : Predictions, optional
-        Of rows that the model was not fitted on; required if `needs_scores` returns True.
+        Predictions for rows that the model was not fitted on; required if `needs_scores` returns
+        True.
 
     Raises
     ------
@@ -55,9 +56,9 @@ def choose_rule(
     GoalOutOfReachError
         No threshold is known to reach the goal.
     """
-    several = len(classes) > 2
+    is_multiclass = len(classes) > 2
     goal = threshold.strip() if isinstance(threshold, str) else threshold
-    if several and goal not in (0.5, "max_f1"):
+    if is_multiclass and goal not in (0.5, "max_f1"):
         raise ConfigError(
             [
                 f"deploy.threshold is {threshold!r}, which is for two classes, and the model has "
@@ -72,7 +73,7 @@ def choose_rule(
     if not needs_scores(threshold, abstain):
         return DecisionRule(float(threshold))
     assert scores is not None  # noqa: S101 - needs_scores
-    if several:
+    if is_multiclass:
         probabilities, codes = _order_scores(scores, classes)
         rule = _choose_factors(probabilities, codes) if goal == "max_f1" else DecisionRule()
     else:
@@ -88,33 +89,33 @@ def choose_rule(
 
 
 def _order_scores(scores: Predictions, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return probabilities and true classes in the order of `sort_labels`; a scale has its own."""
+    """Return probabilities and codes in the order of `sort_labels` instead of that of a scale."""
     order = sort_labels(str(label) for label in classes)
-    places = pd.Index(scores.classes).get_indexer(pd.Index(order))
+    columns = pd.Index(scores.classes).get_indexer(pd.Index(order))
     codes = pd.Index(order).get_indexer(pd.Index(scores.labels))
-    return scores.probabilities[:, places], codes
+    return scores.probabilities[:, columns], codes
 
 
 def _choose_factors(probabilities: np.ndarray, codes: np.ndarray) -> DecisionRule:
     factors = tuple(find_factors(probabilities, codes).tolist())
-    if len(factors) > _MOST_ESTIMATED:
+    if len(factors) > _MAX_ESTIMATED:
         return DecisionRule(factors=factors)
     return DecisionRule(factors=factors, f1_macro=estimate_gain(probabilities, codes))
 
 
 def _find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, label: str) -> float:
-    """Return the threshold that reaches `goal`, between two probabilities that occur.
+    """Return the threshold that reaches `goal`, midway between two probabilities.
 
     Parameters
     ----------
     goal : str
         See `choose_rule`.
     probabilities : ndarray of shape (n,)
-        Of a label.
+        Probabilities of the label.
     truth : ndarray of bool, of shape (n,)
-        True for rows that have it.
+        True for rows with the label.
     label : str
-        Its name, for messages.
+        Name of the label, for messages.
 
     Raises
     ------
@@ -125,35 +126,37 @@ def _find_threshold(goal: str, probabilities: np.ndarray, truth: np.ndarray, lab
         return 0.5  # no threshold has an F1
     order = np.argsort(-probabilities, kind="stable")
     sorted_scores, hits = probabilities[order], np.cumsum(truth[order])
-    # Rows of the same probability are on the same side of any threshold.
-    ends = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
-    taken, hits = ends + 1, hits[ends]
-    precision, recall = hits / taken, hits / max(int(hits[-1]), 1)
+    # A threshold does not separate rows with the same probability.
+    last_rows = np.flatnonzero(np.append(sorted_scores[1:] != sorted_scores[:-1], True))
+    predicted, hits = last_rows + 1, hits[last_rows]
+    precision, recall = hits / predicted, hits / max(int(hits[-1]), 1)
     if goal == "max_f1":
-        best = int(np.argmax(2 * hits / (taken + hits[-1])))
+        best = int(np.argmax(2 * hits / (predicted + hits[-1])))
     else:
-        found = parse_goal(goal)
-        assert found is not None  # noqa: S101 - the schema says so
-        wanted, least = found
-        size, other = (taken, recall) if wanted == "precision" else (hits[-1], precision)
+        parsed = parse_goal(goal)
+        assert parsed is not None  # noqa: S101 - the schema says so
+        metric, minimum = parsed
+        is_precision = metric == "precision"
+        size, maximized = (predicted, recall) if is_precision else (hits[-1], precision)
         bound = lower_bound(hits, size, _CONFIDENCE)
-        reached = np.flatnonzero(bound >= least)
+        reached = np.flatnonzero(bound >= minimum)
         if not len(reached):
             raise GoalOutOfReachError(
                 goal,
-                f"{wanted} of '{label}'",
+                f"{metric} of '{label}'",
                 len(probabilities),
                 int(hits[-1]),
                 best=float((hits / np.maximum(size, 1)).max()),
                 bound=float(bound.max()),
                 confidence=_CONFIDENCE,
             )
-        best = int(reached[np.argmax(other[reached])])
-    low = sorted_scores[ends[best]]
-    following = sorted_scores[ends[best] + 1] if ends[best] + 1 < len(probabilities) else 0.0
-    between = (low + following) / 2
-    # Of neighbors among floats, the middle is one of them.
-    return float(between if between > following else low)
+        best = int(reached[np.argmax(maximized[reached])])
+    last = last_rows[best]
+    above = sorted_scores[last]
+    below = sorted_scores[last + 1] if last + 1 < len(probabilities) else 0.0
+    middle = (above + below) / 2
+    # The middle of adjacent floats is one of these.
+    return float(middle if middle > below else above)
 
 
 def choose_set_rule(
@@ -167,11 +170,12 @@ def choose_set_rule(
     Parameters
     ----------
     threshold : float or str
-        A probability for all labels, or a goal for each of them; see `choose_rule`.
+        A probability for all labels, or a goal for each label; see `choose_rule`.
     abstain : float
-        The share of rows that is left open.
+        Share of rows to abstain for.
     scores : Predictions, optional
-        Of rows that the model was not fitted on; needed for a goal, and to leave rows open.
+        Predictions for rows that the model was not fitted on; required if `needs_scores` returns
+        True.
     classes : sequence of str
         Labels of the model.
 
@@ -198,17 +202,17 @@ def choose_set_rule(
         )
     if isinstance(threshold, str):
         goal = threshold.strip()
-        lines = tuple(
+        thresholds = tuple(
             _find_threshold(goal, scores.probabilities[:, k], scores.find_rows(k), str(label))
             for k, label in enumerate(scores.classes)
         )
-        rule = LabelSetRule(thresholds=lines)
+        rule = LabelSetRule(thresholds=thresholds)
     else:
         rule = LabelSetRule(threshold)
     if not abstain:
         return rule
-    sure = rule.measure(scores.probabilities)
-    return replace(rule, least_confidence=float(np.quantile(sure, abstain)))
+    confidence = rule.measure(scores.probabilities)
+    return replace(rule, least_confidence=float(np.quantile(confidence, abstain)))
 
 
 def choose_any_rule(
@@ -225,16 +229,16 @@ def choose_any_rule(
 
 
 def tabulate_rule(scores: Predictions) -> dict[str, float]:
-    """Return the rule of ``threshold=max_f1`` on `scores`, for those who lack this package.
+    """Return the rule of ``threshold=max_f1`` on `scores`, for use without this package.
 
     Returns
     -------
     dict of str to float
-        Of two classes, the threshold of the second one by its name; of more, the factor of each;
-        of label sets, the threshold of each label. Empty for more than 500 classes, of which the
+        With two classes, the threshold of the second one by its name; with more, the factor of each
+        class; for label sets, the threshold of each label. Empty for more than 500 classes, whose
         factors would take longer than a fit.
     """
-    if scores.separator is None and len(scores.classes) > _MOST_TABULATED:
+    if scores.separator is None and len(scores.classes) > _MAX_TABULATED:
         return {}
     names = np.array(sort_labels(scores.classes.astype(str)))
     rule = choose_any_rule("max_f1", 0.0, names, scores.separator, scores)

@@ -1,4 +1,4 @@
-"""Alphabets of n-grams: words, numbered in the order of appearance, or characters."""
+"""Alphabets of n-grams: words, numbered in order of appearance, or characters."""
 
 import secrets
 from collections.abc import Collection
@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from sentiment.ngrams.compiling import cut_ranges, run_threads
+from sentiment.ngrams.compiling import run_threads, split_work
 from sentiment.ngrams.kernels import tokenizing
 from sentiment.ngrams.rules import NO_END, TokenRules, classify, is_space
 from sentiment.ngrams.texts import TextBytes, join_utf8
@@ -15,9 +15,9 @@ from sentiment.ngrams.texts import TextBytes, join_utf8
 # are always compared in full, so collisions would cost time, not correctness.
 SECRET = np.uint64(secrets.randbits(63) << 1 | 1)
 
-_EVERY_BYTE = np.full(256, tokenizing.WORD, np.uint8)
+_ALL_WORD_BYTES = np.full(256, tokenizing.WORD, np.uint8)
 _NO_POINTS = np.empty(0, np.uint8)
-_SMALLEST = 2**12
+_INITIAL_SIZE = 2**12
 
 
 class Alphabet(Protocol):
@@ -30,7 +30,7 @@ class Alphabet(Protocol):
     def read(
         self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the tokens of `texts`, int32, and where each document ends, int64.
+        """Return the tokens of `texts`, int32, and the end of each document, int64.
 
         New tokens are added or, if `frozen`, numbered -1.
         """
@@ -50,16 +50,16 @@ class Words:
 
     def __init__(self) -> None:
         self.size = 0
-        self._slots = np.zeros((_SMALLEST, 2), np.uint64)
-        self._store = np.empty(_SMALLEST, np.uint8)
-        self._bounds = np.zeros(_SMALLEST + 1, np.int64)
-        self._packs = np.empty(_SMALLEST, np.uint64)
+        self._slots = np.zeros((_INITIAL_SIZE, 2), np.uint64)
+        self._store = np.empty(_INITIAL_SIZE, np.uint8)
+        self._bounds = np.zeros(_INITIAL_SIZE + 1, np.int64)
+        self._packs = np.empty(_INITIAL_SIZE, np.uint64)
 
     @classmethod
     def from_bytes(cls, store: np.ndarray, bounds: np.ndarray) -> Self:
         """Return an alphabet from the `store` and `bounds` of another one."""
         words = cls()
-        words._take_in(store, bounds, frozen=False)
+        words._number_words(store, bounds, frozen=False)
         return words
 
     @property
@@ -69,57 +69,58 @@ class Words:
 
     @property
     def bounds(self) -> np.ndarray:
-        """Where each word starts in `store`, and its end: shape (size + 1,), int64."""
+        """Start of each word in `store`, and the end of the last: shape (size + 1,), int64."""
         return self._bounds[: self.size + 1]
 
     def read(
         self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the words of `texts` and where each document ends."""
+        """Return the words of `texts` and the end of each document."""
         kinds, points = classify(rules)
         sizes = np.empty(len(texts), np.int64)
         jobs: list[tuple[Any, ...]] = []
-        for first, last in cut_ranges(texts.work(), threads):
+        for first, last in split_work(texts.work(), threads):
             alphabet = self if frozen or not jobs else Words()
             jobs.append(
                 (alphabet, texts, first, last, kinds, points, *rules.lengths, frozen, sizes)
             )
-        parts = run_threads(Words._read, jobs)
+        tokens = run_threads(Words._read, jobs)
         if not frozen:
-            parts[1:] = [
-                self._take_in(other.store, other.bounds, frozen=False)[ids]
-                for (other, *_), ids in zip(jobs[1:], parts[1:], strict=True)
+            # Each further thread has numbered its words in its own alphabet.
+            tokens[1:] = [
+                self._number_words(alphabet.store, alphabet.bounds, frozen=False)[ids]
+                for (alphabet, *_), ids in zip(jobs[1:], tokens[1:], strict=True)
             ]
-        return np.concatenate(parts), np.cumsum(sizes)
+        return np.concatenate(tokens), np.cumsum(sizes)
 
     def find(self, words: Collection[str]) -> np.ndarray:
         """Return the numbers of the known words among `words`."""
-        found = self._take_in(*join_utf8(words), frozen=True)
-        return found[found >= 0]
+        numbers = self._number_words(*join_utf8(words), frozen=True)
+        return numbers[numbers >= 0]
 
     def add(self, words: Collection[str]) -> np.ndarray:
-        """Return the numbers of `words`, adding new ones; none may be empty."""
-        return self._take_in(*join_utf8(words), frozen=False)
+        """Return the numbers of `words`, adding new words; no word may be empty."""
+        return self._number_words(*join_utf8(words), frozen=False)
 
     def _read(
         self, texts: TextBytes, first: int, last: int, kinds: np.ndarray, points: np.ndarray,
-        least: int, most: int, frozen: bool, sizes: np.ndarray,
+        min_length: int, max_length: int, frozen: bool, sizes: np.ndarray,
     ) -> np.ndarray:  # fmt: skip
-        bytes_ahead = texts.ends - texts.starts
-        ids = np.empty(int(bytes_ahead[first:last].sum()), np.int32)
+        byte_counts = texts.ends - texts.starts
+        ids = np.empty(int(byte_counts[first:last].sum()), np.int32)
         position, count = first, 0
         while True:
             position, self.size, count = tokenizing.tokenize(
                 texts.text, texts.starts, texts.ends, texts.tags, position, last, kinds, points,
-                least, most, SECRET, frozen, self._slots, self._store, self._bounds, self._packs,
-                self.size, ids, count, sizes,
+                min_length, max_length, SECRET, frozen, self._slots, self._store, self._bounds,
+                self._packs, self.size, ids, count, sizes,
             )  # fmt: skip
             if position == last:
                 return ids[:count].copy()
-            self._make_room(int(bytes_ahead[position]))
+            self._reserve(int(byte_counts[position]))
 
-    def _make_room(self, length: int) -> None:
-        """Make room for a document of `length` bytes, and more."""
+    def _reserve(self, length: int) -> None:
+        """Reserve memory for a document of `length` bytes, and more."""
         self._store = _enlarge(self._store, self.bounds[-1], self.bounds[-1] + length)
         self._bounds = _enlarge(self._bounds, self.size + 1, self.size + length + 1)
         self._packs = _enlarge(self._packs, self.size, self.size + length)
@@ -128,12 +129,20 @@ class Words:
             self._slots = np.zeros((capacity, 2), np.uint64)
             tokenizing.fill_slots(self._packs, self.size, SECRET, self._slots)
 
-    def _take_in(self, store: np.ndarray, bounds: np.ndarray, *, frozen: bool) -> np.ndarray:
-        """Return the numbers of all words that are not empty, in order."""
+    def _number_words(self, store: np.ndarray, bounds: np.ndarray, *, frozen: bool) -> np.ndarray:
+        """Return the numbers of all non-empty words in `store`, in order."""
         count = len(bounds) - 1
         words = TextBytes(store, bounds[:-1], bounds[1:], np.zeros(count, bool), cleaned=False)
         return self._read(
-            words, 0, count, _EVERY_BYTE, _NO_POINTS, 1, NO_END, frozen, np.empty(count, np.int64)
+            words,
+            0,
+            count,
+            _ALL_WORD_BYTES,
+            _NO_POINTS,
+            1,
+            NO_END,
+            frozen,
+            np.empty(count, np.int64),
         )
 
     def decode(self, tokens: np.ndarray) -> list[str]:
@@ -145,11 +154,11 @@ class Words:
         ]
 
 
-def _enlarge(array: np.ndarray, size: int, wanted: int) -> np.ndarray:
-    """Return `array`, or a larger copy of its first `size` items if it has fewer than `wanted`."""
-    if wanted <= len(array):
+def _enlarge(array: np.ndarray, size: int, min_size: int) -> np.ndarray:
+    """Return `array`, or a larger copy of its first `size` items if it is below `min_size`."""
+    if min_size <= len(array):
         return array
-    larger = np.empty(2 * wanted, array.dtype)
+    larger = np.empty(2 * min_size, array.dtype)
     larger[:size] = array[:size]
     return larger
 
@@ -162,16 +171,16 @@ class Characters:
     def read(
         self, texts: TextBytes, rules: TokenRules, threads: int, *, frozen: bool
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the characters of `texts` and where each document ends."""
-        parts = run_threads(
+        """Return the characters of `texts` and the end of each document."""
+        results = run_threads(
             lambda first, last: tokenizing.read_characters(
                 texts.text, texts.starts, texts.ends, texts.tags, first, last, is_space(),
                 not texts.cleaned,
             ),
-            cut_ranges(texts.work(), threads),
+            split_work(texts.work(), threads),
         )  # fmt: skip
-        points = [points for points, _ in parts]
-        sizes = np.concatenate([sizes for _, sizes in parts])
+        points = [points for points, _ in results]
+        sizes = np.concatenate([sizes for _, sizes in results])
         return np.concatenate(points) if len(points) > 1 else points[0], np.cumsum(sizes)
 
     def decode(self, tokens: np.ndarray) -> list[str]:

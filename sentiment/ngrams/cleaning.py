@@ -15,10 +15,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-# A tag starts with a letter, so that "a <3 b" and "1 < 2 > 0" stay as they are.
+# A tag starts with a letter, so that "a <3 b" and "1 < 2 > 0" stay unchanged.
 TAG_PATTERN = r"</?[a-zA-Z][^<>]*>"
-# All tags in a row, with the spaces between and behind them: to remove double spaces later takes
-# more time.
+# All tags in a row, with the spaces between and after them: removing double spaces later takes more
+# time.
 _TAGS = re.compile(f"{TAG_PATTERN}(?: *{TAG_PATTERN})* *")
 # Two plain patterns take half the time of one with an alternative.
 _RARE_SPACE = re.compile(r"[^\S ]")
@@ -37,7 +37,7 @@ CLEANING_STEPS: dict[str, Callable[[str], str]] = {
 def clean_text(text: str) -> str:
     """Return `text` after all of `CLEANING_STEPS`.
 
-    A step that would change nothing is skipped, which takes half the time on reviews.
+    Steps that would change nothing are skipped, which halves the time for reviews.
     """
     if "<" in text:
         text = _TAGS.sub(" ", text)
@@ -51,7 +51,7 @@ def clean_text(text: str) -> str:
 
 def _may_have_rare_space(text: str) -> bool:
     """Return whether there may be white space other than " ", which is not printable."""
-    if text.isascii():  # known at once, and a look for each sign takes a fifth of the time
+    if text.isascii():  # a fast check, after which a search for each character is five times faster
         return any(map(text.__contains__, _RARE_ASCII))
     return not text.isprintable()
 

@@ -18,17 +18,17 @@ _PACKAGE = __name__.partition(".")[0]
 Result = TypeVar("Result")
 
 
-# Seconds of compilation after which a command says that it compiles kernels that others have not.
+# Seconds of compilation after which a command reports that it compiles further kernels.
 _PATIENCE = 1.0
 
 
 class _Notice(event.Listener):
-    """Logs that kernels are being compiled, which takes a while, once on a machine."""
+    """Listener that logs the compilation of kernels, which takes a while, once on a machine."""
 
     def __init__(self) -> None:
         self._is_first: bool | None = None
         self._is_logged = False
-        self._depth = 0  # kernels that call others are compiled around these
+        self._depth = 0  # compiling a kernel also compiles the kernels that it calls
         self._began = self._spent = 0.0
 
     def on_start(self, event: Any) -> None:
@@ -39,7 +39,7 @@ class _Notice(event.Listener):
             self._began = now
         self._depth += 1
         if self._is_first is None:
-            self._is_first = False  # the mark is such a kernel, too
+            self._is_first = False  # the marker is a kernel, too
             self._is_first = not _has_compiled()
         if self._is_first:
             self._log("compiling the text kernels: half a minute, once on this machine")
@@ -70,15 +70,15 @@ def kernel(
 ) -> Callable[..., Any]:
     """Compile `function` when it is first called; it runs without the GIL.
 
-    The machine code is cached on disk, beside the source or in the user's cache. If neither is
+    The machine code is cached on disk, next to the source or in the user's cache. If neither is
     writable, each process compiles again.
 
     Parameters
     ----------
     function : callable
-        To compile.
+        Function to compile.
     fastmath : collection of str, optional
-        Liberties of LLVM with floating-point numbers, such as ``"reassoc"``: sums in any order.
+        Relaxations of floating-point arithmetic in LLVM, such as ``"reassoc"``: sums in any order.
     """
     options: dict[str, Any] = {"nogil": True, "fastmath": set(fastmath)}
     try:
@@ -95,8 +95,8 @@ def _mark() -> int:
 
 def _has_compiled() -> bool:
     """Return whether an earlier process has compiled kernels of this version."""
-    # Each command compiles those that it is the first to need. Where the first of all is, and
-    # whether it is out of date, is known to numba's own cache.
+    # Each command compiles the kernels that it is the first to need. The marker is always the
+    # first, and numba's own cache knows whether it is up to date.
     mark = kernel(_mark)
     mark()
     return bool(mark.stats.cache_hits)  # type: ignore[attr-defined]
@@ -105,7 +105,7 @@ def _has_compiled() -> bool:
 def count_threads(n_jobs: int | None) -> int:
     """Return the number of threads for `n_jobs`; None for all cores.
 
-    A worker of joblib gets the share of the cores that joblib gives it.
+    A joblib worker uses the share of the cores that joblib assigns to it.
     """
     threads = int(joblib.effective_n_jobs(-1 if n_jobs is None else n_jobs))
     if n_jobs is None or n_jobs < 0:
@@ -122,19 +122,19 @@ def run_threads(work: Callable[..., Result], arguments: Sequence[tuple[Any, ...]
         return list(pool.map(lambda a: work(*a), arguments))
 
 
-def cut_ranges(ends: np.ndarray, parts: int) -> list[tuple[int, int]]:
-    """Return at most `parts` ranges of documents with about the same amount of work in each.
+def split_work(work: np.ndarray, count: int) -> list[tuple[int, int]]:
+    """Return at most `count` ranges of documents with about the same amount of work in each.
 
     Parameters
     ----------
-    ends : ndarray of shape (n_documents,)
-        Work up to and with each document, ascending.
-    parts : int
-        Number of ranges, at most.
+    work : ndarray of shape (n_documents,)
+        Cumulative work of the documents, ascending.
+    count : int
+        Maximum number of ranges.
     """
-    if len(ends) == 0:
+    if len(work) == 0:
         return [(0, 0)]
-    goals = ends[-1] * np.arange(1, parts) / parts
-    marks = [0, *np.searchsorted(ends, goals).tolist(), len(ends)]
-    ranges = [(a, b) for a, b in pairwise(marks) if a < b]
-    return ranges or [(0, len(ends))]
+    targets = work[-1] * np.arange(1, count) / count
+    bounds = [0, *np.searchsorted(work, targets).tolist(), len(work)]
+    ranges = [(a, b) for a, b in pairwise(bounds) if a < b]
+    return ranges or [(0, len(work))]

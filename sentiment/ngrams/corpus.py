@@ -22,13 +22,13 @@ class Corpus:
     Attributes
     ----------
     tokens : ndarray of int32
-        One document after the other.
+        Tokens of all documents, in order.
     ends : ndarray of int64, of shape (n_documents,)
-        Where each document ends.
+        End of each document in `tokens`.
     alphabet : Alphabet
         Numbers of the tokens. For n-grams of characters inside words, tokens are words.
     rules : TokenRules
-        How the tokens were made.
+        Rules that split the texts into tokens.
     """
 
     tokens: np.ndarray
@@ -45,9 +45,9 @@ def make_alphabet(rules: TokenRules) -> Alphabet:
 def make_trie(alphabet: Alphabet, rules: TokenRules, expected: int = 0) -> Trie:
     """Return an empty trie for the n-grams of tokens of `alphabet`; see `Trie`."""
     if isinstance(alphabet, Words) and rules.analyzer == "char_wb":
-        # Each word is counted once, with a space at both of its ends.
-        words = len(alphabet.store) + 2 * alphabet.size
-        return Trie(Characters(), rules.separator, min(expected, words))
+        # Each word is counted once, with a space at both ends.
+        word_chars = len(alphabet.store) + 2 * alphabet.size
+        return Trie(Characters(), rules.separator, min(expected, word_chars))
     return Trie(alphabet, rules.separator, expected)
 
 
@@ -64,9 +64,9 @@ def read_corpus(
     Parameters
     ----------
     texts : collection of str
-        One per document.
+        One text per document.
     rules : TokenRules
-        What a token is.
+        Rules that split the texts into tokens.
     alphabet : Alphabet
         Numbers of the tokens.
     threads : int
@@ -114,11 +114,11 @@ def number_tokens(
     Parameters
     ----------
     tokens : ndarray of int32
-        One document after the other.
+        Tokens of all documents, in order.
     ends : ndarray of int64
-        Where each document ends.
+        End of each document.
     ngram_range, trie, threads
-        As of `count_corpus`.
+        See `count_corpus`.
     """
     min_n, max_n = ngram_range
     streams = {}
@@ -135,12 +135,12 @@ def number_tokens(
 
 
 def skip_words(corpus: Corpus, stop_words: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the tokens of `corpus` without `stop_words`, and where each document ends."""
+    """Return the tokens of `corpus` without `stop_words`, and the end of each document."""
     if not stop_words or not isinstance(corpus.alphabet, Words):
         return corpus.tokens, corpus.ends
-    kept = ~np.isin(corpus.tokens, corpus.alphabet.find(stop_words))
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return corpus.tokens[kept], before[corpus.ends]
+    is_kept = ~np.isin(corpus.tokens, corpus.alphabet.find(stop_words))
+    kept_counts = np.concatenate([[0], np.cumsum(is_kept)])
+    return corpus.tokens[is_kept], kept_counts[corpus.ends]
 
 
 def count_by_word(
@@ -154,7 +154,7 @@ def count_by_word(
 ) -> WordLayers:
     """Return the counts of the character n-grams of the words of `corpus`.
 
-    Each word has a space at both of its ends; one that is shorter than the shortest n-gram is one
+    Each word has a space at both ends; a word that is shorter than the shortest n-gram is an n-gram
     itself.
 
     Parameters
@@ -162,7 +162,7 @@ def count_by_word(
     corpus : Corpus
         Its tokens are words.
     ngram_range, trie, threads
-        As of `count_corpus`.
+        See `count_corpus`.
     rows : ndarray of int64
         The documents to count.
     frozen : bool
@@ -176,18 +176,18 @@ def count_by_word(
     ends = np.cumsum(sizes + 2)
     starts = ends - sizes - 2
     padded = np.full(int(ends[-1]) if len(ends) else 0, ord(" "), np.int32)
-    inside = np.ones(len(padded), bool)
-    inside[starts] = inside[ends - 1] = False
-    padded[inside] = points
+    is_inside = np.ones(len(padded), bool)
+    is_inside[starts] = is_inside[ends - 1] = False
+    padded[is_inside] = points
     min_n, max_n = ngram_range
     streams = {}
     for n, numbers in trie.walk(padded, ends, max_n, threads, frozen=frozen):
         if n < min_n:
-            whole = np.full_like(numbers, -1)
+            word_numbers = np.full_like(numbers, -1)
             short = starts[ends - starts == n]
-            whole[short] = numbers[short]
-            numbers = whole
+            word_numbers[short] = numbers[short]
+            numbers = word_numbers
         streams[n] = numbers
-    every_word = {1: np.arange(words.size, dtype=np.int32)}
-    counts = take_numbers({1: corpus.tokens}, corpus.ends, every_word, threads)
+    all_words = {1: np.arange(words.size, dtype=np.int32)}
+    counts = take_numbers({1: corpus.tokens}, corpus.ends, all_words, threads)
     return WordLayers(counts, streams, ends, rows)

@@ -6,16 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from sentiment.ngrams.compiling import cut_ranges, run_threads
+from sentiment.ngrams.compiling import run_threads, split_work
 from sentiment.ngrams.kernels import matrices
 
-# Entries of eight bytes that are gathered and sorted at a time.
+# Number of entries, eight bytes each, that are collected and sorted at a time.
 _BLOCK = 2**14
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A sparse matrix of counts in compressed rows, sorted by column.
+    """A sparse matrix of counts in CSR form, sorted by column.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Rows:
     data: np.ndarray
 
     def sum_work(self, rows: np.ndarray) -> np.ndarray:
-        """Return the number of counts up to and with each of `rows`."""
+        """Return the cumulative number of counts in `rows`."""
         return np.cumsum(self.indptr[rows + 1] - self.indptr[rows])
 
 
@@ -40,25 +40,25 @@ def count_numbers(numbers: np.ndarray, ends: np.ndarray, size: int, threads: int
     Parameters
     ----------
     numbers : ndarray of int32
-        One document after the other; negative numbers are skipped.
+        Numbers of all documents, in order; negative numbers are skipped.
     ends : ndarray of int64, of shape (n_documents,)
-        Where each document ends.
+        End of each document.
     size : int
         Upper bound of the numbers, exclusive.
     threads : int
         Number of threads.
     """
 
-    def work(first: int, last: int) -> np.ndarray:
-        # Half of the bytes take half of the memory bandwidth, and are nearly always enough.
-        part = np.zeros((size, 3), np.int32 if len(numbers) < 2**31 else np.int64)
-        matrices.add_numbers(numbers, ends, first, last, part)
-        return part
+    def count_range(first: int, last: int) -> np.ndarray:
+        # int32 takes half of the memory bandwidth of int64, and nearly always suffices.
+        table = np.zeros((size, 3), np.int32 if len(numbers) < 2**31 else np.int64)
+        matrices.add_numbers(numbers, ends, first, last, table)
+        return table
 
-    table, *others = run_threads(work, cut_ranges(ends, threads))
-    for part in others:
-        table += part
-    return table[:, :2]
+    total, *tables = run_threads(count_range, split_work(ends, threads))
+    for table in tables:
+        total += table
+    return total[:, :2]
 
 
 def take_numbers(
@@ -72,91 +72,95 @@ def take_numbers(
     Parameters
     ----------
     streams : mapping of int to ndarray of int32
-        For each order the number of the n-gram at each position, or -1.
+        For each order, the number of the n-gram at each position, or -1.
     ends : ndarray of int64, of shape (n_documents,)
-        Where each document ends.
+        End of each document.
     columns : mapping of int to ndarray of int32
-        For each order the columns of the first numbers, or -1; later numbers have no column.
+        For each order, the columns of the first numbers, or -1; later numbers have no column.
     threads : int
         Number of threads.
     """
     width = count_columns(columns)
-    columns = {n: _end_with_none(columns[n]) for n in streams}
-    ranges = cut_ranges(ends, threads)
-    places = np.zeros(len(ends) + 1, np.int64)
-    most = places[1:]
+    columns = {n: _append_missing(columns[n]) for n in streams}
+    ranges = split_work(ends, threads)
+    # Bounds of the rows if no row had an n-gram twice.
+    bounds = np.zeros(len(ends) + 1, np.int64)
+    sizes = bounds[1:]
     for n, numbers in streams.items():
         run_threads(
-            lambda a, b, n=n, s=numbers: matrices.count_numbers(s, ends, a, b, columns[n], most),
+            lambda a, b, n=n, s=numbers: matrices.count_numbers(s, ends, a, b, columns[n], sizes),
             ranges,
         )
-    np.cumsum(most, out=most)
+    np.cumsum(sizes, out=sizes)
     indptr = np.zeros(len(ends) + 1, np.int64)
-    indices, data = np.empty(places[-1], np.int32), np.empty(places[-1], np.int32)
+    indices, data = np.empty(bounds[-1], np.int32), np.empty(bounds[-1], np.int32)
 
-    def take_some(first: int, last: int) -> int:
-        met = np.zeros(width, np.int32)
-        start = free = int(places[first])
-        for a, b in _cut_blocks(places, first, last):
-            starts = places[a:b] - places[a]
+    def take_range(first: int, last: int) -> int:
+        last_entries = np.zeros(width, np.int32)
+        start = free = int(bounds[first])
+        for a, b in _split_blocks(bounds, first, last):
+            starts = bounds[a:b] - bounds[a]
             stops = starts.copy()
-            entries = np.empty(places[b] - places[a], np.uint64)
+            entries = np.empty(bounds[b] - bounds[a], np.uint64)
             for n, s in streams.items():
-                matrices.put_numbers(s, ends, a, b, columns[n], starts, stops, met, entries)
+                matrices.put_numbers(
+                    s, ends, a, b, columns[n], starts, stops, last_entries, entries
+                )
             matrices.sort_entries(starts, stops, entries, 0, b - a, np.uint64(width))
             indptr[a + 1 : b + 1] = stops - starts
-            bounds = np.concatenate([[0], np.cumsum(stops - starts)])
-            matrices.split_entries(starts, entries, 0, b - a, bounds, indices[free:], data[free:])
-            free += int(bounds[-1])
+            block = np.concatenate([[0], np.cumsum(stops - starts)])
+            matrices.split_entries(starts, entries, 0, b - a, block, indices[free:], data[free:])
+            free += int(block[-1])
         return free - start
 
-    sizes = run_threads(take_some, ranges)
+    range_sizes = run_threads(take_range, ranges)
     np.cumsum(indptr, out=indptr)
-    for (first, _), size in zip(ranges, sizes, strict=True):
-        for part in (indices, data):
-            part[indptr[first] :][:size] = part[places[first] :][:size]
-    for part in (indices, data):
-        part.resize(indptr[-1], refcheck=False)  # in its place
+    for (first, _), size in zip(ranges, range_sizes, strict=True):
+        for array in (indices, data):
+            array[indptr[first] :][:size] = array[bounds[first] :][:size]
+    for array in (indices, data):
+        array.resize(indptr[-1], refcheck=False)  # without a copy
     return Rows(indptr, indices, data)
 
 
-def _end_with_none(columns: np.ndarray) -> np.ndarray:
-    ended: bool = len(columns) > 0 and columns[-1] < 0
-    return columns if ended else np.append(columns, np.int32(-1))
+def _append_missing(columns: np.ndarray) -> np.ndarray:
+    """Return `columns` with -1 as the last column."""
+    has_missing: bool = len(columns) > 0 and columns[-1] < 0
+    return columns if has_missing else np.append(columns, np.int32(-1))
 
 
-def _cut_blocks(places: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:
+def _split_blocks(bounds: np.ndarray, first: int, last: int) -> list[tuple[int, int]]:
     """Return ranges of documents whose entries fit into the cache of a core."""
-    goals = np.arange(places[first], places[last], _BLOCK)[1:]
-    marks = [first, *np.searchsorted(places[: last + 1], goals).tolist(), last]
-    return [(a, b) for a, b in pairwise(marks) if a < b]
+    targets = np.arange(bounds[first], bounds[last], _BLOCK)[1:]
+    documents = [first, *np.searchsorted(bounds[: last + 1], targets).tolist(), last]
+    return [(a, b) for a, b in pairwise(documents) if a < b]
 
 
 def count_columns(columns: Mapping[int, np.ndarray]) -> int:
-    """Return how many columns there are; `columns` has the column of each n-gram, or -1."""
+    """Return the number of columns; `columns` has the column of each n-gram, or -1."""
     return max((int(numbers.max(initial=-1)) for numbers in columns.values()), default=-1) + 1
 
 
-def sort_rows(places: np.ndarray, entries: np.ndarray, width: int, threads: int) -> Rows:
+def sort_rows(indptr: np.ndarray, entries: np.ndarray, width: int, threads: int) -> Rows:
     """Return a matrix of unsorted entries, with the columns of each row sorted.
 
     Parameters
     ----------
-    places : ndarray of int64, of shape (n_rows + 1,)
-        Row `r` is at ``places[r] : places[r + 1]``.
+    indptr : ndarray of int64, of shape (n_rows + 1,)
+        Row `r` is at ``indptr[r] : indptr[r + 1]``.
     entries : ndarray of uint64
-        A column in the upper half, a count in the lower; changed.
+        A column in the upper half, a count in the lower; modified.
     width : int
         Number of columns.
     threads : int
         Number of threads.
     """
-    starts, stops = places[:-1], places[1:]
-    indices, data = np.empty(places[-1], np.int32), np.empty(places[-1], np.int32)
+    starts, stops = indptr[:-1], indptr[1:]
+    indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.int32)
 
-    def sort_some(first: int, last: int) -> None:
+    def sort_range(first: int, last: int) -> None:
         matrices.sort_entries(starts, stops, entries, first, last, np.uint64(width))
-        matrices.split_entries(starts, entries, first, last, places, indices, data)
+        matrices.split_entries(starts, entries, first, last, indptr, indices, data)
 
-    run_threads(sort_some, cut_ranges(stops, threads))
-    return Rows(places, indices, data)
+    run_threads(sort_range, split_work(stops, threads))
+    return Rows(indptr, indices, data)

@@ -1,4 +1,4 @@
-"""Linear decisions on texts, from bytes to decisions in one pass and without a matrix."""
+"""Linear decisions on texts, computed from bytes in one pass, without a matrix."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,21 +8,21 @@ import numpy as np
 
 from sentiment.ngrams.alphabets import SECRET, Words
 from sentiment.ngrams.cleaning import CleanedTexts, clean_text
-from sentiment.ngrams.compiling import count_threads, cut_ranges, run_threads
+from sentiment.ngrams.compiling import count_threads, run_threads, split_work
 from sentiment.ngrams.kernels import linear_scoring, spotting, tokenizing
 from sentiment.ngrams.rules import TokenRules, classify, find_rules, may_compose
 from sentiment.ngrams.texts import Texts, are_strings, normalize, to_utf8
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 from sentiment.ngrams.vocabulary import Vocabulary
 
-# Bytes of text that are worked on at a time; with their tokens they stay in the cache of a core.
+# Bytes of text that are processed at a time; with their tokens, they stay in the cache of a core.
 _BATCH = 2**18
-# The work on a document takes some fifty times its size in memory.
+# Scoring a document takes about fifty times its size in memory.
 _LONGEST = 2**22
-# Bytes of text, and so some ten times that in memory, for which buffers are kept.
-_KEPT = 2**20
+# Largest number of bytes of text whose buffers, about ten times as large, are reused.
+_REUSED = 2**20
 _NORMS = {None: linear_scoring.NOTHING, "l1": linear_scoring.SUM, "l2": linear_scoring.ROOT}
-# Those in which counts are exact, and weights as exact as in scikit-learn.
+# Types in which counts are exact, and weights as exact as in scikit-learn.
 _TYPES = [np.dtype(kind) for kind in (np.float64, np.int64, np.int32)]
 _CODE_POINTS = 0x110000
 _CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA = 0x130, 0x3A3
@@ -30,10 +30,10 @@ _CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA = 0x130, 0x3A3
 
 @lru_cache
 def list_small_letters() -> np.ndarray:
-    """Return the small letter of each code point, shape (1114112,), int32.
+    """Return the lowercase of each code point, shape (1114112,), int32.
 
-    Two are `FALLBACK`: the small letter of a capital sigma depends on where it stands, and that of
-    a capital I with a dot is two characters.
+    Two are `FALLBACK`: the lowercase of a capital sigma depends on its position in a word, and that
+    of a capital I with a dot is two characters.
     """
     fallback = [_CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA]
     points = np.arange(_CODE_POINTS, dtype="<u4")
@@ -45,8 +45,8 @@ def list_small_letters() -> np.ndarray:
 
 
 @lru_cache
-def _find_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotting.Reading:
-    """Return how the kernels read texts; `prepared` ones have been cleaned and lower-cased."""
+def _make_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotting.Reading:
+    """Return the settings of the kernels; `prepared` texts are already cleaned and in lowercase."""
     flags = np.zeros(256, np.uint8)
     flags[[tokenizing.WORD, tokenizing.MARK, tokenizing.JOINER]] = (
         spotting.WORD, spotting.MARK, spotting.JOINER,
@@ -60,13 +60,13 @@ def _find_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotti
         letters = list_small_letters()
     if cleaned:
         letters = np.where(may_compose(), np.int32(spotting.FALLBACK), letters)
-    least, most = rules.lengths
+    min_length, max_length = rules.lengths
     return spotting.Reading(
         kinds=kinds,
         letters=letters,
         lowercase=rules.lowercase and not prepared,
-        least=least,
-        most=min(most, _LONGEST),
+        min_length=min_length,
+        max_length=min(max_length, _LONGEST),
         signs=bool(np.any(kinds > spotting.WORD)),
         cleaned=cleaned,
     )
@@ -80,7 +80,7 @@ class LinearScorer:
     vectorizer : CountVectorizer or TfidfVectorizer
         Fitted, of this project; its analyzer is ``"word"``.
     coefficients : ndarray of float64, of shape (n_decisions, n_features)
-        What each feature is multiplied by for each decision.
+        Weight of each feature for each decision.
     rules : TokenRules
         The rules of the vectorizer.
     """
@@ -99,12 +99,12 @@ class LinearScorer:
         stop_words = [w for w in vectorizer.get_stop_words() or () if isinstance(w, str) and w]
         vocabulary = Vocabulary(vectorizer.vocabulary_, rules, vectorizer.ngram_range, stop_words)
         self._words, self._tree = _build_tree(vocabulary, stop_words, coefficients, idf, self._norm)
-        # Of threads that are done: a few texts take less time than the arrays to read them with.
+        # Buffers to reuse: for a few texts, allocating them would take longer than scoring.
         self._idle: list[_Buffers] = []
 
     @classmethod
     def from_vectorizer(cls, vectorizer: Any, coefficients: np.ndarray) -> Self | None:
-        """Return a scorer on the features of `vectorizer`, or None if the kernels lack them."""
+        """Return a scorer for `vectorizer`, or None if the kernels do not support it."""
         if type(vectorizer) not in (CountVectorizer, TfidfVectorizer):
             return None
         rules = find_rules(vectorizer)
@@ -116,9 +116,9 @@ class LinearScorer:
         return cls(vectorizer, coefficients, rules)
 
     def decision_function(self, texts: Texts) -> np.ndarray | None:
-        """Return the decisions, shape (n_texts, n_decisions), or None if it cannot read them.
+        """Return the decisions, shape (n_texts, n_decisions), or None if it cannot read the texts.
 
-        That is so if there is something else than str among `texts`, or a very long one.
+        It cannot read other types than str, or very long texts.
         """
         if not are_strings(texts):
             return None
@@ -130,65 +130,64 @@ class LinearScorer:
         out = np.empty((len(starts), self.n_decisions))
         if not len(out):
             return out
-        reading = _find_reading(self._rules, cleaned=cleaned, prepared=False)
-        # Threads take the next batch when they are done with one; next() is one step for them.
-        parts = -(-len(source) // _BATCH)
-        ranges = cut_ranges(ends, parts) if parts > 1 else [(0, len(starts))]
+        reading = _make_reading(self._rules, cleaned=cleaned, prepared=False)
+        # Threads take one batch after another; next() is atomic.
+        count = -(-len(source) // _BATCH)
+        ranges = split_work(ends, count) if count > 1 else [(0, len(starts))]
         batches = iter(ranges)
 
-        def work(batches: Iterator[tuple[int, int]]) -> None:
+        def score_batches(batches: Iterator[tuple[int, int]]) -> None:
             try:
                 buffers = self._idle.pop()
             except IndexError:
                 buffers = _Buffers(len(self._tree.weights))
             fallback: list[int] = []
             for first, last in batches:
-                part = out[first:last]
-                done = self._score_some(
-                    source, starts[first:last], ends[first:last], reading, buffers, part
+                is_read = self._score_batch(
+                    source, starts[first:last], ends[first:last], reading, buffers, out[first:last]
                 )
-                if not done.all():
-                    fallback += (first + np.flatnonzero(~done)).tolist()
+                if not is_read.all():
+                    fallback += (first + np.flatnonzero(~is_read)).tolist()
             if fallback:
                 documents = [source[starts[d] : ends[d]].tobytes() for d in fallback]
                 out[fallback] = self._score_fallback(documents, buffers, cleaned=cleaned)
-            if buffers.size <= _KEPT:
+            if buffers.size <= _REUSED:
                 self._idle.append(buffers)
 
-        run_threads(work, [(batches,)] * min(self._threads, len(ranges)))
+        run_threads(score_batches, [(batches,)] * min(self._threads, len(ranges)))
         return out
 
-    def _score_some(
+    def _score_batch(
         self, source: np.ndarray, starts: np.ndarray, ends: np.ndarray, reading: spotting.Reading,
         buffers: "_Buffers", out: np.ndarray,
     ) -> np.ndarray:  # fmt: skip
-        """Write the decisions on documents side by side; return which of them could be read."""
-        bounds, done = np.empty(len(starts), np.int64), np.empty(len(starts), bool)
-        buffers.make_room(int(ends[-1] - starts[0]), len(starts))
-        tokens = buffers.lines, buffers.places, buffers.sizes
-        most = spotting.find_tokens(source, starts, ends, reading, *tokens, bounds, done)
-        if most >= len(buffers.values):
-            buffers.values = self._value_counts(2 * most)
+        """Write the decisions on consecutive documents; return True for each that could be read."""
+        bounds, is_read = np.empty(len(starts), np.int64), np.empty(len(starts), bool)
+        buffers.reserve(int(ends[-1] - starts[0]), len(starts))
+        tokens = buffers.lines, buffers.starts, buffers.sizes
+        max_count = spotting.find_tokens(source, starts, ends, reading, *tokens, bounds, is_read)
+        if max_count >= len(buffers.values):
+            buffers.values = self._value_counts(2 * max_count)
         linear_scoring.compute_margins(
             *tokens, bounds, self._words, self._tree, buffers.values, buffers.counts, out
         )
-        return done
+        return is_read
 
     def _score_fallback(
         self, documents: list[bytes], buffers: "_Buffers", *, cleaned: bool
     ) -> np.ndarray:
-        """Return the decisions on documents that have to go through Python's own functions."""
+        """Return the decisions on documents that need Python's own functions."""
         texts = [document.decode("utf-8", "surrogatepass") for document in documents]
         texts = [clean_text(text) for text in texts] if cleaned else texts
         source, bounds = to_utf8([normalize(text, self._rules) for text in texts])
         out = np.empty((len(texts), self.n_decisions))
-        reading = _find_reading(self._rules, cleaned=False, prepared=True)
-        self._score_some(source, bounds[:-1], bounds[1:], reading, buffers, out)
+        reading = _make_reading(self._rules, cleaned=False, prepared=True)
+        self._score_batch(source, bounds[:-1], bounds[1:], reading, buffers, out)
         return out
 
-    def _value_counts(self, most: int) -> np.ndarray:
-        """Return what the counts up to `most` are worth, shape (most + 1, 2)."""
-        values = np.arange(most + 1, dtype=float)
+    def _value_counts(self, max_count: int) -> np.ndarray:
+        """Return values of counts for norm and decisions, shape (max_count + 1, 2)."""
+        values = np.arange(max_count + 1, dtype=float)
         if self._binary:
             values = np.minimum(values, 1)
         elif self._sublinear:
@@ -197,26 +196,26 @@ class LinearScorer:
 
 
 class _Buffers:
-    """The arrays that a thread works with, from one batch to the next."""
+    """Arrays of a thread that are reused from batch to batch."""
 
     def __init__(self, n_nodes: int) -> None:
         self.counts = np.zeros(n_nodes, np.uint32)
         self.values = np.empty((0, 2))
         self.lines = np.empty(0, np.uint8)
-        self.places, self.sizes = np.empty(0, np.int32), np.empty(0, np.int32)
+        self.starts, self.sizes = np.empty(0, np.int32), np.empty(0, np.int32)
 
     @property
     def size(self) -> int:
-        """Bytes of text for which there is room."""
+        """Capacity in bytes of text."""
         return len(self.lines)
 
-    def make_room(self, size: int, documents: int) -> None:
-        """Make room for so many bytes of so many documents."""
-        if size > len(self.places):
-            self.places, self.sizes = np.empty(size, np.int32), np.empty(size, np.int32)
-        room = size + documents * spotting.GAP
-        if room > len(self.lines):
-            self.lines = np.empty(room, np.uint8)
+    def reserve(self, size: int, documents: int) -> None:
+        """Reserve memory for `size` bytes of `documents` documents."""
+        if size > len(self.starts):
+            self.starts, self.sizes = np.empty(size, np.int32), np.empty(size, np.int32)
+        line_size = size + documents * spotting.GAP
+        if line_size > len(self.lines):
+            self.lines = np.empty(line_size, np.uint8)
 
 
 def _build_tree(
@@ -225,34 +224,35 @@ def _build_tree(
 ) -> tuple[linear_scoring.Words, linear_scoring.Tree]:  # fmt: skip
     """Return the n-grams of `vocabulary` for the kernel.
 
-    Frequent ones, which have a low `idf`, are put side by side, where a cache holds them all.
+    Frequent n-grams, which have a low `idf`, are adjacent in memory, so that the cache holds them.
     """
     ngrams, columns = vocabulary.describe()
     alphabet = ngrams.alphabet
     assert isinstance(alphabet, Words)  # noqa: S101 - the alphabet of words is one of Words
-    stops = np.zeros(alphabet.size, bool)
-    stops[alphabet.find(stop_words)] = True
-    # Column -1 is the last, of n-grams that are not features.
+    is_stop_word = np.zeros(alphabet.size, bool)
+    is_stop_word[alphabet.find(stop_words)] = True
+    # N-grams that are not features have the column -1, which is the last one.
     rank = np.append(idf, np.inf)
-    order = np.lexsort([rank[columns[1]], stops])
-    words = _enter_words(alphabet, order, alphabet.size - int(stops.sum()))
-    node = _invert(order)
-    prefixes, held, keys, size = node, [columns[1][order]], [np.empty(0, np.uint64)], len(order)
+    order = np.lexsort([rank[columns[1]], is_stop_word])
+    words = _build_words(alphabet, order, alphabet.size - int(is_stop_word.sum()))
+    nodes = _invert(order)
+    prefixes, size = nodes, len(order)
+    node_columns, key_arrays = [columns[1][order]], [np.empty(0, np.uint64)]
     for n, paths in enumerate(ngrams.keys, start=2):
         order = np.argsort(rank[columns[n]], kind="stable")
         starts, lasts = (paths >> np.uint64(32)).astype(np.int64), paths.astype(np.uint32)
-        keys.append((prefixes[starts] << 32 | node[lasts])[order].view(np.uint64))
-        held.append(columns[n][order])
+        key_arrays.append((prefixes[starts] << 32 | nodes[lasts])[order].view(np.uint64))
+        node_columns.append(columns[n][order])
         prefixes, size = size + _invert(order), size + len(order)
-    entered = np.concatenate(keys)
-    capacity = 1 << max(4, (2 * len(entered)).bit_length())
+    keys = np.concatenate(key_arrays)
+    capacity = 1 << max(4, (2 * len(keys)).bit_length())
     tree = linear_scoring.Tree(
-        keys=entered,
+        keys=keys,
         slots=np.zeros(capacity, np.uint32),
         bloom_filter=np.zeros(capacity // 2, np.uint8),
         secret=SECRET,
-        longest=len(held),
-        weights=_weigh_nodes(np.concatenate(held), coefficients, idf, norm),
+        longest=len(node_columns),
+        weights=_weigh_nodes(np.concatenate(node_columns), coefficients, idf, norm),
         norm=norm,
     )
     linear_scoring.fill_tree(tree)
@@ -262,28 +262,28 @@ def _build_tree(
 def _weigh_nodes(
     columns: np.ndarray, coefficients: np.ndarray, idf: np.ndarray, norm: int
 ) -> np.ndarray:
-    """Return what each n-gram adds to the norm and the decisions, 0 for those in no column.
+    """Return the weights of each n-gram in the norm and the decisions, 0 if it has no column.
 
-    Decisions are copied one by one: of thousands of classes, there is no room for more copies.
+    Decisions are copied one by one, since copies for thousands of classes would not fit in memory.
     """
     weights = np.zeros((len(columns), 1 + len(coefficients)))
-    kept = columns >= 0
-    places = columns[kept]
-    weights[kept, 0] = (np.abs(idf) ** max(norm, 1))[places]
-    for number, row in enumerate(coefficients, start=1):
-        weights[kept, number] = (row * idf)[places]
+    has_column = columns >= 0
+    columns = columns[has_column]
+    weights[has_column, 0] = (np.abs(idf) ** max(norm, 1))[columns]
+    for k, row in enumerate(coefficients, start=1):
+        weights[has_column, k] = (row * idf)[columns]
     return weights
 
 
 def _invert(order: np.ndarray) -> np.ndarray:
-    """Return the place of each number in `order`."""
-    places = np.empty(len(order), np.int64)
-    places[order] = np.arange(len(order))
-    return places
+    """Return the inverse of the permutation `order`."""
+    inverse = np.empty(len(order), np.int64)
+    inverse[order] = np.arange(len(order))
+    return inverse
 
 
-def _enter_words(alphabet: Words, order: np.ndarray, skipped: int) -> linear_scoring.Words:
-    """Return the words of `alphabet` in another order, for the kernel."""
+def _build_words(alphabet: Words, order: np.ndarray, skipped: int) -> linear_scoring.Words:
+    """Return the words of `alphabet` in `order`, for the kernel."""
     store, bounds = alphabet.store.tobytes(), alphabet.bounds.tolist()
     names = [store[bounds[word] : bounds[word + 1]] for word in order.tolist()]
     capacity = 1 << max(4, (3 * len(names)).bit_length())

@@ -25,8 +25,8 @@ from sentiment.ngrams.corpus import (
 from sentiment.ngrams.digests import DIGEST_BYTES, digest_texts
 from sentiment.ngrams.layers import Layers
 from sentiment.ngrams.packing import (
-    is_sound_corpus,
-    is_sound_counts,
+    is_valid_corpus,
+    is_valid_counts,
     pack_corpus,
     pack_counts,
     unpack_corpus,
@@ -37,10 +37,10 @@ from sentiment.ngrams.storage import Arrays, Entry
 from sentiment.ngrams.texts import Texts
 from sentiment.ngrams.trie import Ngrams
 
-# Part of every name, so that entries of another layout are not found.
+# Part of each name, so that entries of another layout are not found.
 _LAYOUT = 3
 # Counts of 1-3-grams of 50,000 reviews take 0.4 GB.
-_MOST_BYTES = 8 * 10**9
+_MAX_BYTES = 8 * 10**9
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Settings:
     Attributes
     ----------
     rules : TokenRules
-        What a token is.
+        Rules that split the texts into tokens.
     ngram_range : (int, int)
         The smallest and the largest number of tokens.
     stop_words : tuple of str
@@ -66,8 +66,8 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A cached corpus, and the rows of some texts in it."""
+class _CachedCorpus:
+    """A cached corpus, and the rows of the texts in it."""
 
     entry: Entry
     rows: np.ndarray
@@ -82,9 +82,9 @@ class CachedCounts:
     layers : Layers
         Counts of the n-grams of the texts.
     ngrams : Ngrams
-        The n-grams of the numbers.
+        The n-grams by number.
     name : str
-        Name of the entry; equal names mean equal numbers.
+        Name of the entry; entries with the same name have the same numbers.
     """
 
     layers: Layers
@@ -95,32 +95,32 @@ class CachedCounts:
 class CountMemory:
     """Cache of tokens and n-gram counts in a folder, for several processes at once.
 
-    Texts are identified by content, so the counts of a corpus also serve its parts, such as the
-    rows of a fold. An entry appears only when it is complete. Damaged entries, or files that this
-    class did not write, are not used; their texts are counted again.
+    Texts are identified by content, so the counts of a corpus can be used for its subsets, such as
+    the rows of a fold. Entries are written atomically. Damaged entries, or files that this class
+    did not write, are ignored; their texts are counted again.
 
     Parameters
     ----------
     folder : path
-        Where the entries are.
-    most_bytes : int
+        Folder of the entries.
+    max_bytes : int
         Limit of the cache; beyond it, the least recently used entries are deleted.
     """
 
-    def __init__(self, folder: str | Path, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, folder: str | Path, max_bytes: int = _MAX_BYTES) -> None:
         self.folder = Path(folder)
-        self.most_bytes = most_bytes
+        self.max_bytes = max_bytes
 
     def find_or_count(self, texts: Texts, settings: Settings) -> CachedCounts:
         """Return the counts of `texts` from the cache, after adding them if necessary."""
         home, digests = self._name_home(texts, settings.rules), digest_texts(texts)
-        found = _find_corpus(home, digests) or _make_corpus(home, digests, texts, settings)
-        return self._count(found, settings)
+        cached = _find_corpus(home, digests) or _make_corpus(home, digests, texts, settings)
+        return self._count(cached, settings)
 
     def find(self, texts: Texts, settings: Settings) -> CachedCounts | None:
-        """Return the counts of `texts` if a cached corpus has all of them."""
-        found = _find_corpus(self._name_home(texts, settings.rules), digest_texts(texts))
-        return self._count(found, settings) if found else None
+        """Return the counts of `texts` if a cached corpus has all of these texts."""
+        cached = _find_corpus(self._name_home(texts, settings.rules), digest_texts(texts))
+        return self._count(cached, settings) if cached else None
 
     def _name_home(self, texts: Texts, rules: TokenRules) -> Path:
         """Return the folder of the corpora with the same token rules."""
@@ -135,36 +135,36 @@ class CountMemory:
             if _is_name(path.name, 32) and _is_name(path.parent.name, 16) and storage.is_entry(path)
         ]
 
-    def _count(self, found: _Found, settings: Settings) -> CachedCounts:
-        entry, rows = found.entry, found.rows
+    def _count(self, cached: _CachedCorpus, settings: Settings) -> CachedCounts:
+        entry, rows = cached.entry, cached.rows
         storage.mark_used(entry.folder)
-        others = [group for group in self._list_corpora() if group != entry.folder]
-        storage.make_room([entry.folder, *others], self.most_bytes)
+        others = [folder for folder in self._list_corpora() if folder != entry.folder]
+        storage.make_room([entry.folder, *others], self.max_bytes)
         corpus = _unpack(entry, settings.rules)
         if settings.rules.analyzer == "char_wb":
             # Only counts of words are cached: counting the n-grams of each distinct word is fast.
             trie = make_trie(corpus.alphabet, corpus.rules, len(corpus.tokens))
-            counted = count_by_word(corpus, settings.ngram_range, trie, rows, settings.threads)
-            return CachedCounts(counted, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
+            layer = count_by_word(corpus, settings.ngram_range, trie, rows, settings.threads)
+            return CachedCounts(layer, trie.describe(), f"{entry.stamp} {settings.ngram_range}")
 
-        # Words are numbered by this corpus; another corpus of the same texts may number them
-        # otherwise.
+        # The name depends on the stamp of the corpus, since another corpus of the same texts may
+        # number the words differently.
         name = f"ngrams-{_name(sorted(settings.stop_words), entry.stamp)}"
-        made = (_read_order(path) for path in entry.folder.glob(f"{name}-*"))
+        cached_orders = (_read_order(path) for path in entry.folder.glob(f"{name}-*"))
         largest = settings.ngram_range[1]
-        order = min((n for n in made if n >= largest), default=largest)
+        order = min((n for n in cached_orders if n >= largest), default=largest)
         size, documents = corpus.alphabet.size, len(corpus.ends)
 
         def make() -> Arrays:
             return _make_counts(corpus, settings, order)
 
         folder = entry.folder / f"{name}-{order}"
-        if entry.is_kept:
+        if entry.is_stored:
             counts = storage.open_or_make(
-                folder, make, lambda read: is_sound_counts(read, size, documents)
+                folder, make, lambda arrays: is_valid_counts(arrays, size, documents)
             )
-        else:  # nobody would find counts of a corpus that is not there
-            counts = storage.make_unkept(folder, make)
+        else:  # counts of a corpus that is not stored could not be found
+            counts = storage.make_temporary(folder, make)
         layers, ngrams = unpack_counts(
             counts.arrays, corpus.alphabet, settings.rules.separator, settings.ngram_range, rows
         )
@@ -173,42 +173,44 @@ class CountMemory:
 
 @lru_cache(maxsize=4)
 def _unpack(entry: Entry, rules: TokenRules) -> Corpus:
-    """Return the corpus of `entry`, which all trials on its texts share."""
+    """Return the corpus of `entry`, cached for all trials on its texts."""
     return unpack_corpus(entry.arrays, rules)
 
 
-def _find_corpus(home: Path, digests: np.ndarray) -> _Found | None:
+def _find_corpus(home: Path, digests: np.ndarray) -> _CachedCorpus | None:
     """Return a cached corpus with all texts."""
     for folder in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
-        entry = storage.open_entry(folder, is_sound_corpus)
+        entry = storage.open_entry(folder, is_valid_corpus)
         rows = None if entry is None else _find_rows(entry, digests.tobytes())
         if entry is not None and rows is not None:
-            return _Found(entry, rows)
+            return _CachedCorpus(entry, rows)
     return None
 
 
-@lru_cache(maxsize=16)  # the parts of a cross-validation
+@lru_cache(maxsize=16)  # for the folds of a cross-validation
 def _find_rows(entry: Entry, digests: bytes) -> np.ndarray | None:
     """Return the row of each text in a corpus, or None if a text is missing."""
-    known = _cut(entry.arrays["digests"].tobytes())
-    places = {digest: row for row, digest in enumerate(known)}
-    rows = np.array([places.get(digest, -1) for digest in _cut(digests)], np.int64)
+    corpus_digests = _split_digests(entry.arrays["digests"].tobytes())
+    row_of_digest = {digest: row for row, digest in enumerate(corpus_digests)}
+    rows = np.array([row_of_digest.get(digest, -1) for digest in _split_digests(digests)], np.int64)
     return None if -1 in rows else rows
 
 
-def _cut(digests: bytes) -> list[bytes]:
+def _split_digests(digests: bytes) -> list[bytes]:
     return [digests[k : k + DIGEST_BYTES] for k in range(0, len(digests), DIGEST_BYTES)]
 
 
-def _make_corpus(home: Path, digests: np.ndarray, texts: Texts, settings: Settings) -> _Found:
+def _make_corpus(
+    home: Path, digests: np.ndarray, texts: Texts, settings: Settings
+) -> _CachedCorpus:
     def read() -> Arrays:
         alphabet = make_alphabet(settings.rules)
         corpus = read_corpus(texts, settings.rules, alphabet, settings.threads)
         return {"digests": digests, **pack_corpus(corpus)}
 
     name = hashlib.sha256(digests.tobytes()).hexdigest()[:32]
-    entry = storage.open_or_make(home / name, read, is_sound_corpus)
-    return _Found(entry, np.arange(len(digests)))
+    entry = storage.open_or_make(home / name, read, is_valid_corpus)
+    return _CachedCorpus(entry, np.arange(len(digests)))
 
 
 def _make_counts(corpus: Corpus, settings: Settings, order: int) -> Arrays:

@@ -1,6 +1,6 @@
 """Packing of corpora and counts into named arrays, and checks of such arrays.
 
-The kernels do not check indices, so no number in an array may point outside of another one.
+The kernels do not check indices, so all numbers that index another array are checked here.
 """
 
 import numpy as np
@@ -9,12 +9,12 @@ from sentiment.ngrams.alphabets import Alphabet, Characters, Words
 from sentiment.ngrams.corpus import Corpus
 from sentiment.ngrams.counting import Rows, take_numbers
 from sentiment.ngrams.digests import DIGEST_BYTES
-from sentiment.ngrams.layers import KeptLayers, NumberedLayers
+from sentiment.ngrams.layers import CachedLayers, NumberedLayers
 from sentiment.ngrams.rules import TokenRules
 from sentiment.ngrams.storage import Arrays
 from sentiment.ngrams.trie import Ngrams
 
-# Errors of missing arrays, or of arrays of another shape.
+# Errors of missing arrays, or of arrays with unexpected shapes.
 _MISFIT = (IndexError, KeyError, TypeError, ValueError)
 
 
@@ -34,8 +34,8 @@ def unpack_corpus(arrays: Arrays, rules: TokenRules) -> Corpus:
     return Corpus(arrays["tokens"], arrays["ends"], alphabet, rules)
 
 
-def is_sound_corpus(arrays: Arrays) -> bool:
-    """Return whether no number in `arrays` points outside of them."""
+def is_valid_corpus(arrays: Arrays) -> bool:
+    """Return whether all indices in the `arrays` of a corpus are within bounds."""
     try:
         tokens, ends, digests = arrays["tokens"], arrays["ends"], arrays["digests"]
         size = Characters.size
@@ -47,7 +47,7 @@ def is_sound_corpus(arrays: Arrays) -> bool:
                 and store.ndim == 1
                 and bounds[0] == 0
                 and _is_rising(bounds, len(store))
-                and Words.from_bytes(store, bounds).size == size  # no word is empty or there twice
+                and Words.from_bytes(store, bounds).size == size  # no empty or duplicate word
             ):
                 return False
         return (
@@ -73,21 +73,21 @@ def pack_counts(layers: NumberedLayers, ngrams: Ngrams, threads: int) -> Arrays:
     for n, numbers in layers.streams.items():
         totals = layers.frequencies[n]
         if n > 1:
-            by_rank = np.argsort(-totals[:, 1])
-            by_rank = by_rank[: np.count_nonzero(totals[:, 1])]  # some numbers are not taken
-            keys, totals = ngrams.keys[n - 2][by_rank], totals[by_rank]
+            order = np.argsort(-totals[:, 1])
+            order = order[: np.count_nonzero(totals[:, 1])]  # some numbers are not used
+            keys, totals = ngrams.keys[n - 2][order], totals[order]
             if n > 2:
                 prefixes = ranks[(keys >> np.uint64(32)).astype(np.int64)].astype(np.uint64)
                 keys = prefixes << np.uint64(32) | keys & np.uint64(0xFFFFFFFF)
             ranks = np.full(len(layers.frequencies[n]), -1, np.int32)
-            ranks[by_rank] = np.arange(len(by_rank), dtype=np.int32)
+            ranks[order] = np.arange(len(order), dtype=np.int32)
             arrays[f"keys-{n}"] = keys
-        found = take_numbers({n: numbers}, layers.ends, {n: ranks}, threads)
+        counts = take_numbers({n: numbers}, layers.ends, {n: ranks}, threads)
         arrays |= {
             f"totals-{n}": totals,
-            f"bounds-{n}": found.indptr,
-            f"ids-{n}": found.indices,
-            f"counts-{n}": found.data,
+            f"bounds-{n}": counts.indptr,
+            f"ids-{n}": counts.indices,
+            f"counts-{n}": counts.data,
         }
     return arrays
 
@@ -98,30 +98,30 @@ def unpack_counts(
     separator: str,
     ngram_range: tuple[int, int],
     rows: np.ndarray,
-) -> tuple[KeptLayers, Ngrams]:
-    """Return the counts of some orders in some rows, and the n-grams of their numbers."""
+) -> tuple[CachedLayers, Ngrams]:
+    """Return the counts of some orders in some rows, and the n-grams by number."""
     smallest, largest = ngram_range
-    # No document may be long enough for longer n-grams.
-    kept = [n for n in range(smallest, largest + 1) if f"bounds-{n}" in arrays]
+    # An order is missing if no document is long enough.
+    available = [n for n in range(smallest, largest + 1) if f"bounds-{n}" in arrays]
     orders = {
-        n: Rows(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"]) for n in kept
+        n: Rows(arrays[f"bounds-{n}"], arrays[f"ids-{n}"], arrays[f"counts-{n}"]) for n in available
     }
-    totals = {n: arrays[f"totals-{n}"] for n in kept}
+    totals = {n: arrays[f"totals-{n}"] for n in available}
     keys = [arrays[f"keys-{n}"] for n in range(2, largest + 1) if f"keys-{n}" in arrays]
-    return KeptLayers(orders, totals, rows), Ngrams(alphabet, separator, keys)
+    return CachedLayers(orders, totals, rows), Ngrams(alphabet, separator, keys)
 
 
-def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
-    """Return whether no number in `arrays` points outside of them."""
+def is_valid_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
+    """Return whether all indices in the `arrays` of counts are within bounds."""
     try:
-        before, n = alphabet_size, 1
+        previous_size, n = alphabet_size, 1
         while f"ids-{n}" in arrays:
             size = alphabet_size
             if n > 1:
                 keys = arrays[f"keys-{n}"]
                 size = len(keys)
-                parts = (keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF))
-                if not _is_within(parts[0], before) or not _is_within(parts[1], alphabet_size):
+                prefixes, tokens = keys >> np.uint64(32), keys & np.uint64(0xFFFFFFFF)
+                if not (_is_within(prefixes, previous_size) and _is_within(tokens, alphabet_size)):
                     return False
             bounds, ids, counts, totals = (
                 arrays[f"{name}-{n}"] for name in ("bounds", "ids", "counts", "totals")
@@ -139,7 +139,7 @@ def is_sound_counts(arrays: Arrays, alphabet_size: int, documents: int) -> bool:
                 and totals.shape == (size, 2)
             ):
                 return False
-            before, n = size, n + 1
+            previous_size, n = size, n + 1
         return n > 1
     except _MISFIT:
         return False

@@ -9,13 +9,13 @@ import numpy as np
 
 from sentiment.ngrams.kernels import tokenizing as kinds
 
-# Words with their contractions, even of one letter, and the marks that carry feeling: "8 / 10",
+# Words with contractions, even of one letter, and punctuation that carries sentiment: "8 / 10",
 # "don't" and "?!" are (pairs of) tokens.
 SENTIMENT_PATTERN = r"""(?u)\w+(?:'\w+)*|[!?.,;:()"*/]"""
 _SENTIMENT_MARKS = """!?.,;:()"*/"""
 
-# The patterns that are known: least and most characters of a word, contractions, marks. A word
-# that is longer than the most is cut.
+# Known patterns: smallest and largest number of characters of a word, contractions, marks. Longer
+# words are truncated.
 NO_END = 2**62
 _PATTERNS = {
     r"\b\w\w+\b": (2, NO_END, False, ""),
@@ -28,8 +28,8 @@ for _n in range(1, 10):
     _PATTERNS[rf"\w{{{_n},}}"] = (_n, NO_END, False, "")
     _PATTERNS[rf"\b\w{{1,{_n}}}"] = (1, _n, False, "")
     _PATTERNS[rf"\b\w{{1,{_n}}}|[{_SENTIMENT_MARKS}]"] = (1, _n, False, _SENTIMENT_MARKS)
-# Elsewhere are ideographs, Hangul syllables and private characters: no marks, nothing to replace.
-_NO_IDEOGRAPHS = [
+# The other ranges are ideographs, Hangul syllables and private characters, which NFC never changes.
+_CHANGEABLE_RANGES = [
     (0x300, 0x3400), (0xA000, 0xAC00), (0xF900, 0x17000), (0x1B000, 0x20000), (0x2F800, 0x2FA20)
 ]  # fmt: skip
 _CODE_POINTS, _LINE = 0x110000, 0xA
@@ -42,13 +42,13 @@ class TokenRules:
     Attributes
     ----------
     analyzer : {"word", "char", "char_wb"}
-        What n-grams are made of.
+        Units of the n-grams.
     pattern : str
         The token pattern, empty unless the analyzer is ``"word"``.
     lowercase : bool
-        Whether small letters are made first.
+        Whether texts are lowercased first.
     strip_accents : {"ascii", "unicode"} or None
-        How accents are taken off after that.
+        Method to strip accents after that.
     """
 
     analyzer: str
@@ -58,7 +58,7 @@ class TokenRules:
 
     @property
     def lengths(self) -> tuple[int, int]:
-        """Least and most characters of a token."""
+        """Smallest and largest number of characters of a token."""
         return _PATTERNS[self.pattern][:2] if self.analyzer == "word" else (1, NO_END)
 
     @property
@@ -68,7 +68,7 @@ class TokenRules:
 
 
 def find_rules(vectorizer: Any) -> TokenRules | None:
-    """Return the rules of a scikit-learn text vectorizer, or None if the kernels lack them."""
+    """Return the rules of a scikit-learn vectorizer, or None if the kernels do not support them."""
     callables = (vectorizer.preprocessor, vectorizer.tokenizer)
     if vectorizer.input != "content" or callables != (None, None):
         return None
@@ -92,43 +92,44 @@ def find_rules(vectorizer: Any) -> TokenRules | None:
     )
 
 
-def _every_code_point() -> np.ndarray:
+def _list_code_points() -> np.ndarray:
     return np.arange(_CODE_POINTS, dtype=np.uint32).view("U1")
 
 
 @lru_cache
 def is_space() -> np.ndarray:
-    """Return for each code point whether it is white space, as `re` and `str.split` have it."""
-    return np.strings.isspace(_every_code_point())
+    """Return whether each code point is white space, as in `re` and `str.split`."""
+    return np.strings.isspace(_list_code_points())
 
 
 @lru_cache
 def is_letter() -> np.ndarray:
-    """Return for each code point whether it is a letter, as `str.isalpha` has it."""
-    return np.strings.isalpha(_every_code_point())
+    """Return whether each code point is a letter, as in `str.isalpha`."""
+    return np.strings.isalpha(_list_code_points())
 
 
 @lru_cache
 def may_compose() -> np.ndarray:
-    """Return for each code point whether a text that has it may not be in NFC.
+    """Return whether a text with each code point may not be in NFC.
 
-    Those are combining characters, of which the order or the letter before may be wrong, and
-    characters that NFC replaces. All others leave a text as it is (Unicode Standard Annex 15).
+    These are combining characters, which may be in a wrong order or may compose with the previous
+    letter, and characters that NFC replaces (Unicode Standard Annex 15).
     """
-    points = np.concatenate([np.arange(*bounds) for bounds in _NO_IDEOGRAPHS])
-    found = np.zeros(_CODE_POINTS, bool)
-    # Between two marks, a character without a place in their order keeps them apart.
+    points = np.concatenate([np.arange(*bounds) for bounds in _CHANGEABLE_RANGES])
+    is_changed = np.zeros(_CODE_POINTS, bool)
+    # A non-combining character between two combining marks keeps NFC from reordering them.
     probes = np.full((len(points), 4), [0x301, 0, 0x316, _LINE], "<u4")
     probes[:, 1] = points
     text = _decode(probes)
     pieces = zip(text.split(chr(_LINE)), normalize("NFC", text).split(chr(_LINE)), strict=True)
-    found[points] = [before != after for before, after in pieces][:-1]
-    # What a letter decomposes into composes with what is before it.
+    is_changed[points] = [piece != normalized for piece, normalized in pieces][:-1]
+    # The later characters of a decomposition compose with the character before them.
     letters = normalize("NFD", _decode(np.insert(points, np.arange(len(points)), _LINE)))
-    parts = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), "<u4")
-    found[parts[1:][(parts[1:] != _LINE) & (parts[:-1] != _LINE)]] = True
-    found[0x1161:0x1176] = found[0x11A8:0x11C3] = True  # parts of Hangul syllables
-    return found
+    decomposed = np.frombuffer(letters.encode("utf-32-le", "surrogatepass"), "<u4")
+    is_later = (decomposed[1:] != _LINE) & (decomposed[:-1] != _LINE)
+    is_changed[decomposed[1:][is_later]] = True
+    is_changed[0x1161:0x1176] = is_changed[0x11A8:0x11C3] = True  # parts of Hangul syllables
+    return is_changed
 
 
 def _decode(points: np.ndarray) -> str:
@@ -137,8 +138,8 @@ def _decode(points: np.ndarray) -> str:
 
 @lru_cache
 def is_word_character() -> np.ndarray:
-    r"""Return for each code point whether it is ``\w``, as `re` has it."""
-    letters = np.strings.isalnum(_every_code_point())
+    r"""Return whether each code point is ``\w``, as in `re`."""
+    letters = np.strings.isalnum(_list_code_points())
     letters[ord("_")] = True
     return letters
 

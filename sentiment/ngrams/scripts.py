@@ -8,23 +8,23 @@ _IDEOGRAPHIC = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\
 _ALPHABETIC = "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 UNSPACED = _IDEOGRAPHIC + _ALPHABETIC
 _UNSPACED = re.compile(f"([{_IDEOGRAPHIC}]+)|([{_ALPHABETIC}]+)")
-_WORD = re.compile(r"\w\w")  # as the default token pattern has it
+_WORD = re.compile(r"\w\w")  # as in the default token pattern
 # Their words have 1.5 to 2 and about 5 characters; runs that are longer on average are phrases or
-# sentences. Texts whose words were separated before have shorter runs: 0.2 % of Chinese reviews
-# that jieba separated have longer ones, and 98 % of them as they are.
+# sentences. Texts with separated words have shorter runs: 0.2 % of Chinese reviews have longer runs
+# after jieba has separated their words, and 98 % before.
 _LONGEST_IDEOGRAPHIC, _LONGEST_ALPHABETIC = 3, 6
-# Least number of texts in the sample: the standard error of a share is at most 1.6 %.
-_LOOKED_AT = 1000
+# Smallest number of texts in the sample: the standard error of a share is at most 1.6 %.
+_SAMPLE_SIZE = 1000
 
 
 def measure_unspaced(texts: Sequence[str]) -> float:
-    """Return the share of `texts` that `find_unspaced` finds, estimated from a sample."""
-    chosen = texts[:: max(len(texts) // _LOOKED_AT, 1)]
-    return sum(map(_is_unspaced, chosen)) / len(chosen) if len(chosen) else 0.0
+    """Return the share of `texts` that `find_unspaced` yields, estimated from a sample."""
+    sample = texts[:: max(len(texts) // _SAMPLE_SIZE, 1)]
+    return sum(map(_is_unspaced, sample)) / len(sample) if len(sample) else 0.0
 
 
 def find_unspaced(texts: Iterable[str]) -> Iterator[str]:
-    """Yield those of `texts` in a script without spaces, or without a word, such as emoji."""
+    """Yield the texts in a script without spaces, or without a word, such as emoji."""
     return filter(_is_unspaced, texts)
 
 
@@ -34,8 +34,8 @@ def _is_unspaced(text: str) -> bool:
         return bool(text.strip())
     if text.isascii():
         return False
-    size = most = 0
+    size = max_size = 0
     for ideographic, alphabetic in _UNSPACED.findall(text):
         size += len(ideographic or alphabetic)
-        most += _LONGEST_IDEOGRAPHIC if ideographic else _LONGEST_ALPHABETIC
-    return size > most and 2 * size > sum(map(str.isalpha, text))
+        max_size += _LONGEST_IDEOGRAPHIC if ideographic else _LONGEST_ALPHABETIC
+    return size > max_size and 2 * size > sum(map(str.isalpha, text))

@@ -22,9 +22,9 @@ Arrays = dict[str, np.ndarray]
 # Name of the array that is unique for each entry.
 _STAMP = "stamp"
 _MANIFEST = "manifest.json"
-# Entries stay open, and checked, in a process: a corpus and its counts under some token rules.
+# Number of entries that a process keeps open after checking them; a corpus and its counts are two.
 _OPEN_ENTRIES = 8
-# Errors of files that are cut short or hold something else.
+# Errors of truncated files, and of other files.
 _DAMAGE = (
     AttributeError,
     EOFError,
@@ -42,16 +42,16 @@ _DAMAGE = (
 class Entry:
     """Arrays of one entry, in a folder or, if that is not writable, only in memory.
 
-    Entries compare by identity: one that was made again is not equal, even under the same name.
+    Entries are compared by identity: an entry that is made again is not equal to the earlier one.
 
     Attributes
     ----------
     folder : Path
-        Where it is.
+        Folder of the entry.
     arrays : dict of str to ndarray
-        Mapped into memory.
+        Arrays, mapped into memory.
     state : tuple
-        State of the files when they were opened, see `_read_state`; empty if there are none.
+        State of the files when they were opened, see `_read_state`; empty without files.
     """
 
     folder: Path
@@ -60,12 +60,12 @@ class Entry:
 
     @property
     def stamp(self) -> str:
-        """Unique stamp of these arrays, different from that of the same arrays made again."""
+        """Unique stamp of these arrays; it changes if the arrays are made again."""
         return self.arrays[_STAMP].tobytes().hex()
 
     @property
-    def is_kept(self) -> bool:
-        """True if it is in its folder."""
+    def is_stored(self) -> bool:
+        """True if the entry is stored in its folder."""
         return bool(self.state)
 
 
@@ -83,7 +83,7 @@ def open_or_make(
     Parameters
     ----------
     folder : Path
-        Its arrays are the files in it.
+        Folder of the files of the arrays.
     make : callable
         Returns the arrays.
     is_sound : callable
@@ -109,22 +109,22 @@ def open_or_make(
             return entry
     except OSError as error:
         _warn_once(folder.parent, error.strerror or str(error))
-        return Entry(folder, arrays, ()) if arrays else make_unkept(folder, make)
+        return Entry(folder, arrays, ()) if arrays else make_temporary(folder, make)
 
 
-def make_unkept(folder: Path, make: Callable[[], Arrays]) -> Entry:
-    """Return an entry that stays in memory, although it would be in `folder`."""
+def make_temporary(folder: Path, make: Callable[[], Arrays]) -> Entry:
+    """Return an entry for `folder` that is only in memory."""
     return Entry(folder, _stamp(make()), ())
 
 
 @cache
 def _warn_once(folder: Path, reason: str) -> None:
-    """Log that nothing is written in `folder`, once for all trials of a search."""
+    """Log that counts cannot be stored in `folder`, once for all trials of a search."""
     log.warning("counts cannot be kept in '%s': %s", folder, reason)
 
 
 def _stamp(arrays: Arrays) -> Arrays:
-    # Arrays that are made again may have other numbers, which the stamp shows.
+    # If arrays are made again, numbers may differ; the new stamp reveals this.
     return {**arrays, _STAMP: np.frombuffer(os.urandom(16), np.uint8)}
 
 
@@ -135,7 +135,7 @@ def open_entry(folder: Path, is_sound: Callable[[Arrays], bool]) -> Entry | None
     """
     try:
         state = _read_state(folder)
-    except OSError:  # there is none, or no more
+    except OSError:  # the entry does not exist, or was deleted meanwhile
         return None
     entry = _opened.pop(folder, None)
     if entry is None or entry.state != state:
@@ -150,12 +150,12 @@ def open_entry(folder: Path, is_sound: Callable[[Arrays], bool]) -> Entry | None
 def _read_state(folder: Path) -> tuple[object, ...]:
     """Return the manifest of an entry and the states of its files, to detect changes.
 
-    The manifest changes with each entry that is made, for the digest of the stamp is in it.
+    Each new entry has another manifest, since that contains the digest of the stamp.
     """
     with os.scandir(folder) as files:
         stats = [(file.name, file.stat()) for file in files if file.name.endswith(".npy")]
-    seen = sorted((name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in stats)
-    return (folder / _MANIFEST).read_bytes(), *seen
+    states = sorted((name, stat.st_ino, stat.st_size, stat.st_ctime_ns) for name, stat in stats)
+    return (folder / _MANIFEST).read_bytes(), *states
 
 
 def mark_used(entry: Path) -> None:
@@ -164,24 +164,24 @@ def mark_used(entry: Path) -> None:
         os.utime(entry / _MANIFEST)
 
 
-def make_room(groups: list[Path], most_bytes: int) -> None:
-    """Delete the least recently used folders of `groups` until the rest fits.
+def make_room(groups: list[Path], max_bytes: int) -> None:
+    """Delete the least recently used folders of `groups` until the others fit the limit.
 
     Parameters
     ----------
     groups : list of Path
         Folders of entries; the first one is never deleted.
-    most_bytes : int
-        Limit of their total size.
+    max_bytes : int
+        Limit of the total size.
     """
-    sizes, used = {}, {}
+    sizes, last_used = {}, {}
     for group in groups:
         stats = list(_list_stats(group))
         sizes[group] = sum(stat.st_size for stat in stats)
-        used[group] = max((stat.st_mtime_ns for stat in stats), default=0)
+        last_used[group] = max((stat.st_mtime_ns for stat in stats), default=0)
     total = sum(sizes.values())
-    for group in sorted(groups[1:], key=used.__getitem__):
-        if total <= most_bytes:
+    for group in sorted(groups[1:], key=last_used.__getitem__):
+        if total <= max_bytes:
             return
         _remove(group)
         total -= sizes[group]
@@ -190,7 +190,7 @@ def make_room(groups: list[Path], most_bytes: int) -> None:
 def _list_stats(group: Path) -> Iterator[os.stat_result]:
     for folder, _, names in os.walk(group):
         for name in names:
-            # Another process may rename or delete it meanwhile.
+            # Another process may rename or delete the file meanwhile.
             with suppress(FileNotFoundError):
                 yield (Path(folder) / name).stat()
 
@@ -212,15 +212,15 @@ def _locked(entry: Path) -> Iterator[None]:
 def _write(entry: Path, arrays: Arrays) -> None:
     """Write `arrays` atomically; the caller must hold the lock."""
     prefix = f".{entry.name}.new-"
-    for left in entry.parent.glob(f"{prefix}*"):  # by a process that was killed
-        _remove(left, arrays)
+    for leftover in entry.parent.glob(f"{prefix}*"):  # from a process that was killed
+        _remove(leftover, arrays)
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=entry.parent))
     try:
         for name, array in arrays.items():
             np.save(folder / f"{name}.npy", array, allow_pickle=False)
         manifest = {name: _digest(array) for name, array in arrays.items()}
         (folder / _MANIFEST).write_text(json.dumps(manifest))
-        _remove(entry, arrays)  # what is there is damaged
+        _remove(entry, arrays)  # an existing entry is damaged
         if not entry.is_dir():
             folder.rename(entry)
             return
@@ -234,19 +234,19 @@ def _write(entry: Path, arrays: Arrays) -> None:
 
 
 def is_entry(folder: Path) -> bool:
-    """Return whether `folder` holds an entry, rather than other files."""
+    """Return whether `folder` contains an entry, not just other files."""
     return _STAMP in _read_manifest(folder)
 
 
 def _remove(entry: Path, names: Iterable[str] = ()) -> None:
-    """Remove the entry in a folder and those inside it; other files stay.
+    """Remove the entry in a folder and the entries inside of it, but no other files.
 
     Parameters
     ----------
     entry : Path
-        The folder, which is removed if it is empty then.
+        The folder, which is removed if it becomes empty.
     names : iterable of str
-        Arrays that belong to it even without a manifest.
+        Names of its arrays, in case there is no manifest.
     """
     for inner in filter(is_entry, entry.glob("*/")):
         _remove(inner)
@@ -273,7 +273,7 @@ def _read_manifest(entry: Path) -> dict[str, str]:
 
 
 def _read(entry: Path) -> Arrays | None:
-    """Return the arrays, mapped into memory, or None if they do not fit their digests."""
+    """Return the arrays, mapped into memory, or None if they do not match their digests."""
     manifest = _read_manifest(entry)
     try:
         arrays = _map(entry, list(manifest))

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sklearn.feature_extraction.text import strip_accents_ascii, strip_accents_unicode
 
 from sentiment.ngrams.cleaning import CleanedTexts, clean_text
-from sentiment.ngrams.compiling import cut_ranges, run_threads
+from sentiment.ngrams.compiling import run_threads, split_work
 from sentiment.ngrams.kernels import scanning
 from sentiment.ngrams.rules import TokenRules
 
@@ -20,9 +20,9 @@ from sentiment.ngrams.rules import TokenRules
 Texts = Collection[Any] | CleanedTexts
 
 _STRIP = {"ascii": strip_accents_ascii, "unicode": strip_accents_unicode, None: str}
-# ASCII lowercase forms of letters beyond ASCII, which could form a tag that was not there.
+# Letters beyond ASCII with ASCII lowercase forms, so that lowercasing could create a tag.
 _LOWERED_TO_ASCII = ("\u0130", "\u212a")
-# Fewer texts are joined sooner than Arrow has made its first array.
+# Fewer texts are joined faster without Arrow.
 _FEW = 8
 
 
@@ -33,13 +33,13 @@ class TextBytes:
     Attributes
     ----------
     text : ndarray of uint8
-        All bytes.
+        Bytes of all documents.
     starts, ends : ndarray of int64, of shape (n_documents,)
         Document `d` is ``text[starts[d] : ends[d]]``.
     tags : ndarray of bool, of shape (n_documents,)
-        True if it has HTML tags, which the kernels have to read as a space.
+        True if the kernels have to read HTML tags of the document as spaces.
     cleaned : bool
-        True if white space is treated as cleaned.
+        True if white space is read as if it was cleaned.
     """
 
     text: np.ndarray
@@ -52,7 +52,7 @@ class TextBytes:
         return len(self.starts)
 
     def work(self) -> np.ndarray:
-        """Return the bytes up to and with each document, shape (n_documents,)."""
+        """Return the cumulative number of bytes of the documents, shape (n_documents,)."""
         return np.cumsum(self.ends - self.starts)
 
 
@@ -69,24 +69,24 @@ def encode_texts(texts: Texts, rules: TokenRules, threads: int) -> TextBytes:
     wide, entities = np.empty(len(starts), bool), np.empty(len(starts), bool)
     run_threads(
         lambda a, b: scanning.scan_documents(source, starts, ends, a, b, wide, entities),
-        cut_ranges(ends, threads),
+        split_work(ends, threads),
     )
     special = np.flatnonzero(wide | entities) if cleaned else np.flatnonzero(wide)
     tags = np.full(len(starts), cleaned)
-    changed = []
+    encoded = []
     for d in special:
         document = source[starts[d] : ends[d]].tobytes().decode("utf-8", "surrogatepass")
         if cleaned and (entities[d] or rules.strip_accents or _is_unusual(document)):
             document = clean_text(document)
             tags[d] = False
-        changed.append(normalize(document, rules).encode("utf-8", "surrogatepass"))
-    sizes = np.array([len(document) for document in changed], np.int64)
+        encoded.append(normalize(document, rules).encode("utf-8", "surrogatepass"))
+    sizes = np.array([len(document) for document in encoded], np.int64)
     text = np.empty(len(source) + sizes.sum(), np.uint8)
     if rules.lowercase:
         scanning.copy_lowered(source, text)
     else:
         text[: len(source)] = source
-    text[len(source) :] = np.frombuffer(b"".join(changed), np.uint8)
+    text[len(source) :] = np.frombuffer(b"".join(encoded), np.uint8)
     ends[special] = len(source) + np.cumsum(sizes)
     starts[special] = ends[special] - sizes
     return TextBytes(text, starts, ends, tags, cleaned)
@@ -101,9 +101,9 @@ def are_strings(texts: Texts) -> bool:
 
 
 def to_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bytes of all `texts`, one after the other, and their bounds."""
+    """Return the concatenated bytes of all `texts`, and their bounds."""
     if not isinstance(texts, pd.Series):
-        texts = list(texts)  # Arrow ends the strings of a numpy array at NUL
+        texts = list(texts)  # Arrow would truncate the strings of a numpy array at NUL
         if len(texts) < _FEW:
             return join_utf8(texts)
     try:
@@ -120,21 +120,21 @@ def to_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def join_utf8(texts: Collection[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the bytes of `texts`, which may hold lone surrogates, and their bounds."""
+    """Return the bytes of `texts`, which may contain lone surrogates, and their bounds."""
     documents = [text.encode("utf-8", "surrogatepass") for text in texts]
     bounds = np.array([0, *accumulate(map(len, documents))], np.int64)
-    # Of a bytearray, so that it may be written: kernels are compiled anew for constants.
+    # A bytearray makes the array writable; for read-only arrays, kernels would be compiled again.
     return np.frombuffer(bytearray().join(documents), np.uint8), bounds
 
 
 def _is_unusual(document: str) -> bool:
     """Return whether `document` has letters that have to be cleaned first."""
-    lowered = any(letter in document for letter in _LOWERED_TO_ASCII)
-    return lowered or not is_normalized("NFC", document)
+    may_become_ascii = any(letter in document for letter in _LOWERED_TO_ASCII)
+    return may_become_ascii or not is_normalized("NFC", document)
 
 
 def normalize(document: str, rules: TokenRules) -> str:
-    """Return `document` lowercased and without accents, as the rules ask."""
+    """Return `document` in lowercase and without accents if the rules ask for it."""
     if rules.lowercase:
         document = document.lower()
     stripped: str = _STRIP[rules.strip_accents](document)

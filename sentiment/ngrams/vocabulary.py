@@ -1,4 +1,4 @@
-"""A fitted vocabulary, in which n-grams are looked up."""
+"""Lookup of n-grams in a fitted vocabulary."""
 
 from collections.abc import Collection, Mapping
 
@@ -13,16 +13,16 @@ from sentiment.ngrams.trie import Ngrams
 
 
 class Vocabulary:
-    """The columns of a matrix, found by their n-grams.
+    """Index of the columns of a matrix by n-gram.
 
     Parameters
     ----------
     columns : mapping of str to int
         The column of each term.
     rules : TokenRules
-        What a token is.
+        Rules that split texts into tokens.
     ngram_range : (int, int)
-        The smallest and the largest number of tokens that count.
+        The smallest and the largest number of tokens of an n-gram.
     stop_words : collection of str
         Words that are skipped.
     """
@@ -39,7 +39,7 @@ class Vocabulary:
         self._trie = make_trie(self._alphabet, rules)
         strings = [term for term in columns if isinstance(term, str)]
         if isinstance(self._alphabet, Words) and rules.analyzer == "word":
-            # Stop words have numbers too: what they are is known, and that they do not count.
+            # Stop words get numbers, too, so that they can be skipped.
             self._alphabet.add(stop_words)
             terms = [term for term in strings if all(term.split(" "))]
             lengths = np.array([term.count(" ") + 1 for term in terms], np.int64)
@@ -49,47 +49,47 @@ class Vocabulary:
             lengths = np.array([len(term) for term in terms], np.int64)
             points = "".join(terms).encode("utf-32-le", "surrogatepass")
             tokens = np.frombuffer(bytearray(points), "<i4")
-        self._columns = self._enter(
+        self._columns = self._number_terms(
             tokens, lengths, np.array([columns[term] for term in terms], np.int32)
         )
 
-    def _enter(
+    def _number_terms(
         self, tokens: np.ndarray, lengths: np.ndarray, columns: np.ndarray
     ) -> dict[int, np.ndarray]:
-        """Return the column of each n-gram, by order; those of the terms get their numbers here."""
+        """Return the column of each n-gram, by order, after numbering the n-grams of the terms."""
         ends = np.cumsum(lengths)
         starts = ends - lengths
         largest = min(int(lengths.max(initial=1)), self._ngram_range[1])
-        found = {
+        terms = {
             n: (numbers[starts[lengths == n]], columns[lengths == n])
             for n, numbers in self._trie.walk(tokens, ends, largest, 1, frozen=False)
         }
-        by_order = {}
+        order_columns = {}
         for n, size in enumerate(self._trie.describe().sizes(), start=1):
-            by_order[n] = np.full(size, -1, np.int32)
-            if n in found:
-                numbers, places = found[n]
-                by_order[n][numbers] = places
-        return by_order
+            order_columns[n] = np.full(size, -1, np.int32)
+            if n in terms:
+                numbers, term_columns = terms[n]
+                order_columns[n][numbers] = term_columns
+        return order_columns
 
     def describe(self) -> tuple[Ngrams, dict[int, np.ndarray]]:
-        """Return what the numbers of n-grams stand for, and for each order the column of each.
+        """Return the n-grams by number, and the column of each n-gram, by order.
 
-        N-grams that only begin a term have the column -1; all words have numbers, those of longer
-        terms and stop words too.
+        N-grams that are only a prefix of a term have the column -1, as do words that are not terms,
+        such as words of longer terms and stop words.
         """
         return self._trie.describe(), self._columns
 
     def count(self, texts: Texts, threads: int) -> Rows:
-        """Return how often each text holds each term.
+        """Return the count of each term in each text.
 
         Raises
         ------
         TypeError
-            There is something else than str among `texts`.
+            An item of `texts` is not a str.
         """
         rules, (min_n, max_n) = self._rules, self._ngram_range
-        if rules.analyzer == "char_wb":  # words need not be known for their characters to be
+        if rules.analyzer == "char_wb":  # n-grams of new words may be known
             corpus = read_corpus(texts, rules, Words(), threads)
             rows = np.arange(len(corpus.ends))
             layers = count_by_word(corpus, (min_n, max_n), self._trie, rows, threads, frozen=True)

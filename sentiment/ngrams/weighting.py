@@ -6,36 +6,38 @@ import numpy as np
 from scipy import sparse
 
 
-def compute_idf(in_documents: np.ndarray, n_documents: int, dtype: Any, *, smooth: bool) -> Any:
+def compute_idf(
+    document_frequencies: np.ndarray, n_documents: int, dtype: Any, *, smooth: bool
+) -> Any:
     """Return the inverse document frequency of each feature, as scikit-learn computes it.
 
-    ``log((n + s) / (d + s)) + 1``, where `d` is the number of documents that hold the feature, and
-    `s` is one if it is to be smoothed, as if there was one more document that holds everything.
+    It is ``log((n + s) / (d + s)) + 1``, where `d` is the document frequency, and `s` is 1 with
+    smoothing, as if there was another document with all features.
 
     Parameters
     ----------
-    in_documents : ndarray of int, of shape (n_features,)
-        How many documents hold each feature; above 0 unless it is smoothed.
+    document_frequencies : ndarray of int, of shape (n_features,)
+        Number of documents with each feature; above 0 unless `smooth`.
     n_documents : int
         Number of documents.
     dtype : dtype
-        Of the result, a kind of float; rounding depends on it.
+        Float type of the result; rounding depends on it.
     smooth : bool
-        Whether it is smoothed.
+        Whether to smooth.
 
     Returns
     -------
     ndarray of `dtype`, of shape (n_features,)
         The weights, natural logarithms.
     """
-    below = in_documents.astype(dtype) + np.array(smooth, dtype)
-    return np.log(np.array(n_documents + smooth, dtype) / below) + np.array(1, dtype)
+    denominators = document_frequencies.astype(dtype) + np.array(smooth, dtype)
+    return np.log(np.array(n_documents + smooth, dtype) / denominators) + np.array(1, dtype)
 
 
 def compute_log_count_ratio(
-    counts: Any, side: np.ndarray, alpha: float, weight: np.ndarray | None = None
+    counts: Any, is_positive: np.ndarray, alpha: float, weight: np.ndarray | None = None
 ) -> np.ndarray:
-    """Return naive Bayes's log-count ratio of each feature, in natural logarithms.
+    """Return the naive Bayes log-count ratio of each feature, in natural logarithms.
 
     ``r = log((p / |p|) / (q / |q|))``, where ``p`` is `alpha` plus the counts of a feature in the
     rows of a class, ``q`` the same in the other rows, and ``|.|`` the sum over all features (Wang
@@ -45,41 +47,44 @@ def compute_log_count_ratio(
     Parameters
     ----------
     counts : array or sparse matrix of shape (n_rows, n_features)
-        Not negative.
-    side : ndarray of bool, of shape (n_rows,)
-        Which rows are of the class.
+        Non-negative counts.
+    is_positive : ndarray of bool, of shape (n_rows,)
+        True for rows of the class.
     alpha : float
-        Above 0.
+        Additive smoothing; above 0.
     weight : ndarray of shape (n_rows,), optional
-        As how many rows each one counts; default: one each.
+        Weight of each row; default: 1.
 
     Returns
     -------
     ndarray of shape (n_features,)
-        Above zero where a feature speaks for the class.
+        Positive for features that are evidence for the class.
     """
-    weights = [rows.astype(float) if weight is None else rows * weight for rows in (side, ~side)]
-    p, q = (alpha + rows @ counts for rows in weights)
+    weights = [
+        mask.astype(float) if weight is None else mask * weight
+        for mask in (is_positive, ~is_positive)
+    ]
+    p, q = (alpha + row_weights @ counts for row_weights in weights)
     ratio: np.ndarray = np.log((p / p.sum()) / (q / q.sum()))
     return ratio
 
 
 def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
-    """Return the largest log-count ratio of each feature, that of the class it speaks most for.
+    """Return the largest log-count ratio of each feature over the classes.
 
-    Each class is set against the rest, see `compute_log_count_ratio`, and the largest of its ratios
-    is a feature's weight, or 0 where all are below it. Of two classes, whose ratios have opposite
-    signs, that is the absolute value of one. To take the largest is what Debole and Sebastiani
-    2003, Supervised Term Weighting for Automated Text Categorization, call a global policy.
+    The weight of a feature is the largest of its ratios of a class against the rest, see
+    `compute_log_count_ratio`, or 0 if all are negative. With two classes, whose ratios have
+    opposite signs, it is the absolute value of one. Debole and Sebastiani 2003, Supervised Term
+    Weighting for Automated Text Categorization, call the choice of the largest a global policy.
 
     Parameters
     ----------
     counts : array or sparse matrix of shape (n_rows, n_features)
-        Not negative.
+        Non-negative counts.
     y : array-like of shape (n_rows,) or (n_rows, n_classes)
-        Labels of two classes or more; or which of several classes each row is of, as 0 and 1.
+        Labels of two classes or more, or an indicator matrix.
     alpha : float
-        Added to all counts; above 0.
+        Additive smoothing; above 0.
 
     Returns
     -------
@@ -100,21 +105,21 @@ def compute_term_weights(counts: Any, y: Any, alpha: float) -> np.ndarray:
             "expected two or more."
         )
     if len(classes) == 2:
-        size: np.ndarray = np.abs(compute_log_count_ratio(counts, codes == 1, alpha))
-        return size
+        ratios: np.ndarray = np.abs(compute_log_count_ratio(counts, codes == 1, alpha))
+        return ratios
     rows = np.arange(len(codes))
-    sides = sparse.csr_array((np.ones(len(codes)), (codes, rows)), (len(classes), len(codes)))
-    return _find_largest_ratios(counts, sides, alpha)
+    indicators = sparse.csr_array((np.ones(len(codes)), (codes, rows)), (len(classes), len(codes)))
+    return _find_largest_ratios(counts, indicators, alpha)
 
 
-def _find_largest_ratios(counts: Any, sides: sparse.csr_array, alpha: float) -> np.ndarray:
-    """Return the largest ratio of each feature over the classes, the rows of `sides`."""
+def _find_largest_ratios(counts: Any, indicators: sparse.csr_array, alpha: float) -> np.ndarray:
+    """Return the largest ratio of each feature over the classes, the rows of `indicators`."""
     counts = sparse.csr_array(counts)
-    sums = sparse.csr_array(sides @ counts)
+    sums = sparse.csr_array(indicators @ counts)
     total = np.asarray(counts.sum(axis=0), dtype=float)
     weights = np.zeros(len(total))
-    for k in range(sums.shape[0]):  # one class at a time, since all of them may not fit
-        of_class = sums[[k]].toarray().ravel()
-        p, q = alpha + of_class, alpha + (total - of_class)
+    for k in range(sums.shape[0]):  # one class at a time, since dense sums of all may not fit
+        class_sums = sums[[k]].toarray().ravel()
+        p, q = alpha + class_sums, alpha + (total - class_sums)
         np.maximum(weights, np.log((p / p.sum()) / (q / q.sum())), out=weights)
     return weights

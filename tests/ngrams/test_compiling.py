@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sentiment.ngrams.compiling import count_threads, cut_ranges, kernel, run_threads
+from sentiment.ngrams.compiling import count_threads, kernel, run_threads, split_work
 
 NOTICE = "compiling the text kernels"
 
@@ -161,7 +161,7 @@ works = st.lists(st.integers(0, 10) | st.integers(0, 10**12), max_size=60)
 @example(work=[10**12, 1, 1], parts=3)
 @example(work=[1] * 40, parts=20)
 def test_ranges_cover_all_documents_in_about_equal_parts(work: list[int], parts: int) -> None:
-    ranges = cut_ranges(np.cumsum(np.array(work, np.int64)), parts)
+    ranges = split_work(np.cumsum(np.array(work, np.int64)), parts)
     assert 1 <= len(ranges) <= parts
     assert ranges[0][0] == 0
     assert ranges[-1][1] == len(work)
@@ -174,13 +174,13 @@ def test_ranges_cover_all_documents_in_about_equal_parts(work: list[int], parts:
 
 
 def test_equal_documents_are_cut_into_equal_ranges() -> None:
-    assert cut_ranges(np.arange(1, 13), 4) in (
+    assert split_work(np.arange(1, 13), 4) in (
         [(0, 3), (3, 6), (6, 9), (9, 12)],
         [(0, 2), (2, 5), (5, 8), (8, 12)],
     )
-    assert cut_ranges(np.array([5, 6, 7, 1000]), 1) == [(0, 4)]
-    assert cut_ranges(np.array([], np.int64), 3) == [(0, 0)]
-    assert cut_ranges(np.zeros(5, np.int64), 3) == [(0, 5)]
+    assert split_work(np.array([5, 6, 7, 1000]), 1) == [(0, 4)]
+    assert split_work(np.array([], np.int64), 3) == [(0, 0)]
+    assert split_work(np.zeros(5, np.int64), 3) == [(0, 5)]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])

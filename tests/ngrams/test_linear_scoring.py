@@ -169,6 +169,6 @@ def test_what_the_kernels_cannot_read_is_left_to_others(
     assert scorer.decision_function([]).shape == (0, 1)  # type: ignore[union-attr]
     monkeypatch.setattr(linear_scoring, "_LONGEST", 10)
     # How texts are read is kept for the process, and depends on it.
-    monkeypatch.setattr(linear_scoring, "_find_reading", linear_scoring._find_reading.__wrapped__)
+    monkeypatch.setattr(linear_scoring, "_make_reading", linear_scoring._make_reading.__wrapped__)
     assert scorer.decision_function(["good film", "film"]) is not None
     assert scorer.decision_function(["good film", "a longer film"]) is None

@@ -12,7 +12,7 @@ import pytest
 from test_memory import find_corpora, fit_films, forget
 
 from sentiment.ngrams import storage
-from sentiment.ngrams.packing import is_sound_corpus
+from sentiment.ngrams.packing import is_valid_corpus
 
 
 def damage_all(entry: Path) -> Any:
@@ -147,7 +147,7 @@ def test_forged_numbers_are_not_followed(
     in_counts = name.startswith("ngrams/")
     forge(counts if in_counts else entry, name.removeprefix("ngrams/"), change)
     if not in_counts:
-        assert storage.open_entry(entry, is_sound_corpus) is None  # before any kernel sees it
+        assert storage.open_entry(entry, is_valid_corpus) is None  # before any kernel sees it
     assert fit_films(tmp_path) == expected
     assert "are damaged" in caplog.text
 

@@ -54,7 +54,7 @@ def test_room_is_made_of_our_own_entries_only(tmp_path: Path) -> None:
     fit_films(tmp_path)
     (home,) = (entry.parent for entry in find_corpora(tmp_path))
     foreign = [path for path in scatter(tmp_path) if not path.is_relative_to(home)]
-    recall(tmp_path, FILMS, CountVectorizer(), most_bytes=1)
+    recall(tmp_path, FILMS, CountVectorizer(), max_bytes=1)
     assert all(path.exists() for path in foreign)
 
 
@@ -74,7 +74,7 @@ def test_folders_named_like_entries_are_not_taken_for_them(tmp_path: Path) -> No
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text('{"not": "ours"}')
     forget()
-    recall(tmp_path, ["another film"], CountVectorizer(), most_bytes=1)
+    recall(tmp_path, ["another film"], CountVectorizer(), max_bytes=1)
     assert all(path.read_text() == '{"not": "ours"}' for path in foreign)
     left = [path for path in entry.rglob("*") if path.is_file() and path not in foreign]
     assert left == []
@@ -169,7 +169,7 @@ def test_room_is_made_but_what_is_in_use_is_kept(analyzer: str, tmp_path: Path) 
         recall(tmp_path, [f"{k} film"], vectorizer)
     assert len(find_corpora(tmp_path)) == 4
     for _ in range(2):
-        recall(tmp_path, FILMS, vectorizer, most_bytes=1)
+        recall(tmp_path, FILMS, vectorizer, max_bytes=1)
         (kept,) = find_corpora(tmp_path)
         assert len(np.load(kept / "ends.npy")) == len(FILMS)
         forget()
@@ -189,7 +189,7 @@ def test_what_was_not_used_for_longest_is_deleted(tmp_path: Path) -> None:
         for part in rest:
             recall(folder, part, vectorizer)
         before = set(find_corpora(folder))
-        recall(folder, ["six a good film", "new"], vectorizer, most_bytes=int(3.25 * size))
+        recall(folder, ["six a good film", "new"], vectorizer, max_bytes=int(3.25 * size))
         (gone,) = before - set(find_corpora(folder))
         assert gone == next(e for e in before if e.name == name_entry(texts[k]))
 

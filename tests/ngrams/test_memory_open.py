@@ -14,7 +14,7 @@ from test_memory import FILMS, find_corpora, fit_films, forget, read_nothing
 
 from sentiment.ngrams import corpus, digests, memory, storage
 from sentiment.ngrams.digests import digest_texts
-from sentiment.ngrams.packing import is_sound_corpus
+from sentiment.ngrams.packing import is_valid_corpus
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 
@@ -68,8 +68,8 @@ def test_an_entry_is_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert once > 0
     assert fit_films(tmp_path) == expected
     assert len(checked) == once
-    assert storage.open_entry(folder, is_sound_corpus) is storage.open_entry(
-        folder, is_sound_corpus
+    assert storage.open_entry(folder, is_valid_corpus) is storage.open_entry(
+        folder, is_valid_corpus
     )
 
 
@@ -118,7 +118,7 @@ def test_digests_are_those_of_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None
                     for t in texts]  # fmt: skip
         assert [row.tobytes() for row in digest_texts(given)] == expected
 
-    monkeypatch.setattr(digests, "_MOST_BYTES", 2000)
+    monkeypatch.setattr(digests, "_MAX_BYTES", 2000)
     texts = ["", "a", "\0", "a\0", "ä", "\ud800", "\U0001f600", "a"]
     many = [f"{k} film" for k in range(50)]  # more than may be held
     for part in (texts, texts[::-1], many, [*texts, *many[:5]], [], many[:20], many[10:25], texts):
@@ -140,5 +140,5 @@ def test_no_text_is_hashed_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_rows_are_found_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = fit_films(tmp_path)
-    monkeypatch.setattr(memory, "_cut", None)
+    monkeypatch.setattr(memory, "_split_digests", None)
     assert fit_films(tmp_path) == expected

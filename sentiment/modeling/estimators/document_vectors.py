@@ -161,7 +161,7 @@ def move_vectors(
             count = n_positive * (1 + _NEGATIVES)
             for m in range(n_positive):
                 terms[m] = indices[first + m]
-            for m in range(n_positive, count):  # a linear congruential generator, as Knuth has it
+            for m in range(n_positive, count):  # Knuth's linear congruential generator
                 state = state * np.uint64(6364136223846793005) + np.uint64(1442695040888963407)
                 terms[m] = sampled[((state >> np.uint64(32)) * draws) >> np.uint64(32)]
             for m in range(count):

@@ -10,7 +10,7 @@ from sklearn.preprocessing import normalize
 from sentiment.modeling.estimators.coordinate_descent import to_unsigned
 from sentiment.ngrams.compiling import count_threads, kernel
 
-# Directions per step, and how many times as many as topics: with half as many, teachers of
+# Number of directions per step, and ratio of directions to topics: with half the ratio, teachers of
 # self-training are 0.2 points less accurate on 2,000 labels (docs/benchmarks.md).
 _BLOCK, _OVERSAMPLING = 64, 4
 # Columns multiplied at a time: 128 bytes of each row, so that all rows stay in the cache.

@@ -46,7 +46,7 @@ def list_unknown(schema: Node) -> list[str]:
 
 
 def walk_nodes(
-    part: Any, known: Container[str], levels: float = math.inf
+    part: Any, trusted: Container[str], levels: float = math.inf
 ) -> Iterator[tuple[str, str]]:
     """Yield the loader and the name of each node in a schema.
 
@@ -54,8 +54,8 @@ def walk_nodes(
     ----------
     part : dict or list
         Part of the schema.
-    known : container of str
-        Descriptions, by `describe`, of transformers whose functions are left out.
+    trusted : container of str
+        Descriptions, by `describe`, of trusted transformers, which are skipped.
     levels : float, default=inf
         Limit of the nesting of nodes.
 
@@ -67,13 +67,13 @@ def walk_nodes(
     if isinstance(part, dict) and "__loader__" in part:
         if levels < 0:
             raise ValueError("its parts are nested too deeply")
-        if _name(part) == FUNCTION_TRANSFORMER and describe(part) in known:
+        if _name(part) == FUNCTION_TRANSFORMER and describe(part) in trusted:
             return
         yield part["__loader__"], _name(part)
         levels -= 1
     for inner in part.values() if isinstance(part, dict) else part:
         if isinstance(inner, dict | list):
-            yield from walk_nodes(inner, known, levels)
+            yield from walk_nodes(inner, trusted, levels)
 
 
 def _name(node: Node) -> str:

@@ -1,5 +1,5 @@
-"""The numeric kernels under the features: arrays in, arrays out, no Python object, no GIL.
+"""Numeric kernels of the features, on arrays only and without the GIL.
 
-Each file stands alone: numba watches only the file of a kernel when it decides whether its
-compiled code is stale.
+No file imports kernels of another one, since numba only checks the file of a kernel to decide
+whether its compiled code is stale.
 """

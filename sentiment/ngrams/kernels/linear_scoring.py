@@ -1,9 +1,10 @@
-"""From words to the decisions of a linear model, document by document and without a matrix.
+"""Kernels that compute the decisions of a linear model from words, without a matrix.
 
-The n-grams are nodes of a tree, words first; a longer one is found by its key, the node of all but
-its last word, times 2**32, plus that word. A word is two numbers, its first eight bytes and the
-next eight; of a longer one the second is a hash, and it is compared byte by byte. Loops that would
-guess wrong every other time have no branches: they write what may be wanted and move on if it is.
+N-grams are nodes of a tree, words first. The key of a longer n-gram is the node of all but its last
+word, times 2**32, plus that word. A word is a pair of numbers: its first eight bytes and the next
+eight. For words of more than 16 bytes, the second number is a hash, and the words are compared byte
+by byte. Loops whose branches would be mispredicted half of the time have no branches: they always
+write a result, and advance only if it is used.
 """
 
 from typing import NamedTuple
@@ -14,7 +15,7 @@ from sentiment.ngrams.compiling import kernel
 
 # A word, or an n-gram, that is not in the tree.
 UNKNOWN = -1
-# What decisions are divided by: nothing, the sum of the features, the root of that of squares.
+# Norms that decisions are divided by: none, the sum of the features, the root of their squares.
 NOTHING, SUM, ROOT = 0, 1, 2
 
 _ONE, _SEVEN, _32 = np.uint64(1), np.uint64(7), np.uint64(32)
@@ -28,17 +29,17 @@ class Words(NamedTuple):
     Attributes
     ----------
     store, bounds : ndarray of uint8, of int64
-        Their bytes one after the other, 16 more behind the last, and where each starts and ends.
+        Concatenated bytes of the words, followed by 16 more bytes, and the bounds of each word.
     pairs : ndarray of uint64, of shape (n_words, 2)
-        The two numbers of each word.
+        The pair of numbers of each word.
     slots : ndarray of uint32
-        Open addressing, of a word plus one; zero is empty.
+        Hash table with open addressing, of words plus one; 0 is empty.
     secrets : ndarray of uint64, of shape (2,)
-        Odd, so that nobody can choose words that collide.
+        Odd random numbers, so that nobody can choose words that collide.
     masks : ndarray of uint64, of shape (17, 2)
-        Which bits of the two numbers belong to a word of so many bytes.
+        Bits of the pair that belong to a word, by its number of bytes.
     skipped : int
-        Words from this one on are skipped.
+        The first of the words that are skipped; they are the last ones.
     """
 
     store: np.ndarray
@@ -51,24 +52,24 @@ class Words(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """Longer n-grams, and the weights of all.
+    """N-grams of several words, and the weights of all n-grams.
 
     Attributes
     ----------
     keys : ndarray of uint64, of shape (n_keys,)
-        The keys; that of node `i` is at the place `i` minus the number of words.
+        Keys of the nodes after the words.
     slots : ndarray of uint32
-        Open addressing, of the place of a key plus one; zero is empty.
+        Hash table with open addressing, of indices of keys plus one; 0 is empty.
     bloom_filter : ndarray of uint8
-        A bit for each hash, zero if no key has it.
+        A bit for each hash, 0 if no key has it.
     secret : uint64
-        Odd, so that nobody can choose n-grams that collide.
+        Odd random number, so that nobody can choose n-grams that collide.
     longest : int
-        The largest number of words of an n-gram.
+        Largest number of words of an n-gram.
     weights : ndarray of float64, of shape (n_nodes, 1 + n_decisions)
-        What a node adds to the norm of a document, and to each decision.
+        Contribution of a node to the norm of a document, and to each decision.
     norm : int
-        What decisions are divided by.
+        Norm that decisions are divided by.
     """
 
     keys: np.ndarray
@@ -82,7 +83,7 @@ class Tree(NamedTuple):
 
 @kernel
 def _load(text, i):
-    """Return the eight bytes at `i`; the compiler makes this one load."""
+    """Return the eight bytes at `i`; this compiles to a single load."""
     u = np.uint64(i)
     return (
         np.uint64(text[u])
@@ -97,7 +98,7 @@ def _load(text, i):
 
 
 @kernel
-def _pair(text, start, length, words):
+def _make_pair(text, start, length, words):
     """Return the two numbers of a word."""
     if length <= 16:
         size = np.uint64(length)
@@ -112,7 +113,7 @@ def _pair(text, start, length, words):
 
 @kernel
 def _find_shift(capacity):
-    """Return how far a hash is shifted to be a place among 2**n."""
+    """Return the number of bits that a hash is shifted by to index `capacity`, a power of 2."""
     shift = 64
     while capacity > 1:
         capacity >>= 1
@@ -122,12 +123,12 @@ def _find_shift(capacity):
 
 @kernel
 def fill_slots(words):
-    """Write the pairs of the words, and enter these into the empty slots."""
+    """Write the pairs of the words, and insert the words into the empty slots."""
     slots, secrets = words.slots, words.secrets
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
     for word in range(len(words.pairs)):
         start = words.bounds[word]
-        low, high = _pair(words.store, start, words.bounds[word + 1] - start, words)
+        low, high = _make_pair(words.store, start, words.bounds[word + 1] - start, words)
         words.pairs[word, 0], words.pairs[word, 1] = low, high
         slot = low * secrets[0] + high * secrets[1] >> shift
         while slots[slot] != 0:
@@ -137,7 +138,7 @@ def fill_slots(words):
 
 @kernel
 def fill_tree(tree):
-    """Enter the keys of a tree into its empty slots and Bloom filter."""
+    """Insert the keys of a tree into its empty slots and Bloom filter."""
     keys, slots, bloom_filter = tree.keys, tree.slots, tree.bloom_filter
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
     filter_shift = _find_shift(8 * len(bloom_filter))
@@ -152,7 +153,7 @@ def fill_tree(tree):
 
 @kernel
 def _is_same(lines, start, length, words, word):
-    """Return whether a word is that of the table, byte by byte."""
+    """Return whether a word of a line equals a word of the table, byte by byte."""
     begin = words.bounds[word]
     if words.bounds[word + 1] - begin != length:
         return False
@@ -163,24 +164,24 @@ def _is_same(lines, start, length, words, word):
 
 
 @kernel
-def _look_up_words(lines, places, sizes, first, last, words, seeking, tokens):
-    """Write the word at each place, or `UNKNOWN`; return how many are not skipped."""
+def _look_up_words(lines, starts, sizes, first, last, words, queries, tokens):
+    """Write the word of each token, or `UNKNOWN`; return the number of words not skipped."""
     slots, pairs = words.slots, words.pairs
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
     low_secret, high_secret = words.secrets[0], words.secrets[1]
     for k in range(first, last):
-        low, high = _pair(lines, places[k], sizes[k], words)
-        seeking[k - first, 0], seeking[k - first, 1] = low, high
-        seeking[k - first, 2] = low * low_secret + high * high_secret >> shift
+        low, high = _make_pair(lines, starts[k], sizes[k], words)
+        queries[k - first, 0], queries[k - first, 1] = low, high
+        queries[k - first, 2] = low * low_secret + high * high_secret >> shift
     count = 0
     for k in range(last - first):
-        low, high, slot = seeking[k, 0], seeking[k, 1], seeking[k, 2]
+        low, high, slot = queries[k, 0], queries[k, 1], queries[k, 2]
         token = np.int64(UNKNOWN)
         while slots[slot] != 0:
             word = slots[slot] - np.uint32(1)
             if pairs[word, 0] == low and pairs[word, 1] == high:
                 size = sizes[first + k]
-                if size <= 16 or _is_same(lines, places[first + k], size, words, word):
+                if size <= 16 or _is_same(lines, starts[first + k], size, words, word):
                     token = np.int64(word)
                     break
             slot = slot + _ONE & mask
@@ -190,8 +191,8 @@ def _look_up_words(lines, places, sizes, first, last, words, seeking, tokens):
 
 
 @kernel
-def _look_up_ngrams(tokens, count, n, n_words, tree, numbers, seeking, nodes, used):
-    """Put the n-gram of each position in the place of the shorter one, and append those found."""
+def _look_up_ngrams(tokens, count, n, n_words, tree, numbers, queries, nodes, node_count):
+    """Replace the n-gram at each position by the longer one; append known n-grams to `nodes`."""
     keys, slots, bloom_filter, secret = tree.keys, tree.slots, tree.bloom_filter, tree.secret
     shift, mask = _find_shift(len(slots)), np.uint64(len(slots) - 1)
     filter_shift = _find_shift(8 * len(bloom_filter))
@@ -201,39 +202,41 @@ def _look_up_ngrams(tokens, count, n, n_words, tree, numbers, seeking, nodes, us
         prefix, token = np.int64(numbers[i]), np.int64(lasts[i])
         key = np.uint64(prefix) << _32 | np.uint64(token)
         bit = key * secret >> filter_shift
-        seeking[candidates, 0], seeking[candidates, 1] = key, i
+        queries[candidates, 0], queries[candidates, 1] = key, i
         numbers[i] = UNKNOWN
-        held = np.int64(bloom_filter[bit >> np.uint64(3)] >> (bit & _SEVEN)) & 1
-        candidates += held & ~((prefix | token) >> 63)
+        is_possible = np.int64(bloom_filter[bit >> np.uint64(3)] >> (bit & _SEVEN)) & 1
+        candidates += is_possible & ~((prefix | token) >> 63)
     for c in range(candidates):
-        key = seeking[c, 0]
+        key = queries[c, 0]
         slot = key * secret >> shift
         while slots[slot] != 0 and keys[slots[slot] - np.uint32(1)] != key:
             slot = slot + _ONE & mask
         if slots[slot] != 0:
-            numbers[seeking[c, 1]] = nodes[used] = np.uint32(n_words) + slots[slot] - np.uint32(1)
-            used += 1
-    return used
+            numbers[queries[c, 1]] = nodes[node_count] = (
+                np.uint32(n_words) + slots[slot] - np.uint32(1)
+            )
+            node_count += 1
+    return node_count
 
 
 @kernel
-def _add_up(nodes, used, tree, values, counts, decisions):
+def _sum_decisions(nodes, node_count, tree, values, counts, decisions):
     """Write the decisions of a document; `counts` are zero before and after."""
     weights = tree.weights
-    for k in range(used):
+    for k in range(node_count):
         counts[nodes[k]] += np.uint32(1)
     decisions[:] = 0.0
     total, decision = 0.0, 0.0
     if len(decisions) == 1:
-        for k in range(used):
+        for k in range(node_count):
             node = nodes[k]
             count = counts[node]
-            counts[node] = 0  # the value of no count is zero, for the next time
+            counts[node] = 0  # a repeated node adds values[0], which is 0
             total += values[count, 0] * weights[node, 0]
             decision += values[count, 1] * weights[node, 1]
         decisions[0] = decision
     else:
-        for k in range(used):
+        for k in range(node_count):
             node = nodes[k]
             count = counts[node]
             counts[node] = 0
@@ -245,40 +248,43 @@ def _add_up(nodes, used, tree, values, counts, decisions):
 
 
 @kernel
-def compute_margins(lines, places, sizes, ends, words, tree, values, counts, out):
+def compute_margins(lines, starts, sizes, ends, words, tree, values, counts, out):
     """Write the decisions of documents.
 
     Parameters
     ----------
-    lines, places, sizes : ndarray of uint8, of int32, of int32
+    lines, starts, sizes : ndarray of uint8, of int32, of int32
         The tokens, from `sentiment.ngrams.kernels.spotting.find_tokens`.
     ends : ndarray of int64, of shape (n_documents,)
-        How many tokens there are up to and with each document.
+        Cumulative number of tokens of the documents.
     words, tree : Words, Tree
         The n-grams.
     values : ndarray of float64, of shape (largest count + 1, 2)
-        What counts, from zero, are worth for the norm, and for the decisions.
+        Values of the counts from 0, for the norm and for the decisions.
     counts : ndarray of uint32, of shape (n_nodes,)
         Zeros.
     out : ndarray of float64, of shape (n_documents, n_decisions)
-        The decisions.
+        Output: the decisions.
     """
-    most, begin = 0, 0
+    max_tokens, start = 0, 0
     for end in ends:
-        most = max(most, end - begin)
-        begin = end
-    tokens, numbers = np.empty(most, np.int32), np.empty(most, np.int32)
-    nodes, seeking = np.empty(most * tree.longest, np.uint32), np.empty((most, 3), np.uint64)
-    begin = 0
+        max_tokens = max(max_tokens, end - start)
+        start = end
+    tokens, numbers = np.empty(max_tokens, np.int32), np.empty(max_tokens, np.int32)
+    nodes, queries = (
+        np.empty(max_tokens * tree.longest, np.uint32),
+        np.empty((max_tokens, 3), np.uint64),
+    )
+    start = 0
     for d in range(len(ends)):
-        count = _look_up_words(lines, places, sizes, begin, ends[d], words, seeking, tokens)
-        begin = ends[d]
-        used = 0
+        count = _look_up_words(lines, starts, sizes, start, ends[d], words, queries, tokens)
+        start = ends[d]
+        node_count = 0
         for i in range(count):
-            numbers[i] = nodes[used] = tokens[i]
-            used += tokens[i] >= 0
+            numbers[i] = nodes[node_count] = tokens[i]
+            node_count += tokens[i] >= 0
         for n in range(2, tree.longest + 1):
-            used = _look_up_ngrams(
-                tokens, count, n, len(words.pairs), tree, numbers, seeking, nodes, used
+            node_count = _look_up_ngrams(
+                tokens, count, n, len(words.pairs), tree, numbers, queries, nodes, node_count
             )
-        _add_up(nodes, used, tree, values, counts, out[d])
+        _sum_decisions(nodes, node_count, tree, values, counts, out[d])

@@ -1,7 +1,7 @@
-"""From counts to the rows of a sparse matrix.
+"""Kernels that build the rows of a sparse matrix from counts.
 
-Counts are in compressed rows: document `d` holds ``ids[bounds[d] : bounds[d + 1]]``, each
-``counts[...]`` times, in ascending order.
+Counts are in CSR form: document `d` contains ``ids[bounds[d] : bounds[d + 1]]``, in ascending
+order, with ``counts[bounds[d] : bounds[d + 1]]``.
 """
 
 import math
@@ -16,18 +16,18 @@ _LOWER = np.uint64(0x00000000FFFFFFFF)
 
 @kernel
 def add_frequencies(bounds, ids, counts, rows, first, last, frequencies):
-    """Add up in how many of the rows each id stands, and how often.
+    """Add the document frequency and the total count of each id in some rows.
 
     Parameters
     ----------
     bounds, ids, counts : ndarray of int64, of int32, of int32
         The counts.
     rows : ndarray of int64
-        The documents that count.
+        The documents to count.
     first, last : int
-        The range of `rows` to do.
+        The range of `rows` to process.
     frequencies : ndarray of int32 or int64, of shape (some ids, 2)
-        Number of documents and number of times of the first ids, added to.
+        Document frequency and total count of the first ids; added to.
     """
     for r in range(first, last):
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
@@ -39,18 +39,18 @@ def add_frequencies(bounds, ids, counts, rows, first, last, frequencies):
 
 @kernel
 def add_numbers(numbers, ends, first, last, frequencies):
-    """Add up in how many of the documents each number stands, and how often.
+    """Add the document frequency and the total count of each number in some documents.
 
     Parameters
     ----------
     numbers : ndarray of int32
-        One document after the other; negative ones do not count.
+        Numbers of all documents, in order; negative numbers are skipped.
     ends : ndarray of int64
-        Where each document ends.
+        End of each document.
     first, last : int
-        The documents to do.
+        The range of documents to process.
     frequencies : ndarray of int32 or int64, of shape (n_numbers, 3)
-        Number of documents and number of times, added to, and the last document plus one.
+        Document frequency and total count, added to, and the last document plus one.
     """
     for d in range(first, last):
         for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
@@ -63,8 +63,8 @@ def add_numbers(numbers, ends, first, last, frequencies):
 
 
 @kernel
-def count_kept(bounds, ids, rows, first, last, columns, sizes):
-    """Add to `sizes` how many ids of each row have a column; see `put_entries`."""
+def count_entries(bounds, ids, rows, first, last, columns, sizes):
+    """Add the number of ids with a column to the size of each row; see `put_entries`."""
     for r in range(first, last):
         size = 0
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
@@ -75,34 +75,34 @@ def count_kept(bounds, ids, rows, first, last, columns, sizes):
 
 
 @kernel
-def put_entries(bounds, ids, counts, rows, first, last, columns, places, entries):
-    """Write column and count of each kept id into `entries`, from `places` on, and move those.
+def put_entries(bounds, ids, counts, rows, first, last, columns, next_entries, entries):
+    """Write column and count of each id with a column into `entries`, and advance `next_entries`.
 
     Parameters
     ----------
     bounds, ids, counts : ndarray of int64, of int32, of int32
         The counts.
     rows : ndarray of int64
-        The documents that are wanted.
+        The selected documents.
     first, last : int
-        The range of `rows` to do.
+        The range of `rows` to process.
     columns : ndarray of int32, of shape (some ids,)
-        The column of each of the first ids, or -1; all others have none.
-    places : ndarray of int64, of shape (n_rows,)
-        Where the next entry of each row goes.
+        The column of each of the first ids, or -1; later ids have no column.
+    next_entries : ndarray of int64, of shape (n_rows,)
+        Index of the next entry of each row; advanced.
     entries : ndarray of uint64
-        The column in the upper half, the count in the lower.
+        Output: the column in the upper half, the count in the lower.
     """
     for r in range(first, last):
-        place = places[r]
+        position = next_entries[r]
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
             if ids[k] >= len(columns):
                 break
             column = columns[ids[k]]
             if column >= 0:
-                entries[place] = np.uint64(column) << _32 | np.uint64(counts[k])
-                place += 1
-        places[r] = place
+                entries[position] = np.uint64(column) << _32 | np.uint64(counts[k])
+                position += 1
+        next_entries[r] = position
 
 
 @kernel
@@ -112,44 +112,44 @@ def sort_entries(starts, stops, entries, first, last, n_columns):
     Parameters
     ----------
     starts, stops : ndarray of int64, of shape (n_rows,)
-        Where the entries of each row start and stop.
+        Start and stop of the entries of each row.
     entries : ndarray of uint64
-        From `put_entries` or `put_numbers`; changed.
+        From `put_entries` or `put_numbers`; modified.
     first, last : int
-        The range of rows to do.
+        The range of rows to process.
     n_columns : int
-        Columns have numbers below this.
+        Number of columns.
     """
     longest = 0
     for r in range(first, last):
         longest = max(longest, stops[r] - starts[r])
-    other = np.empty(longest, np.uint64)
-    places = np.empty(256, np.int64)
+    buffer = np.empty(longest, np.uint64)
+    digit_starts = np.empty(256, np.int64)
     for r in range(first, last):
         row = entries[starts[r] : stops[r]]
         size = len(row)
-        # A few entries are put in their places one by one, more by their digits to the base 256.
+        # Insertion sort for a few entries, else radix sort to the base 256.
         if size < 48:
             for k in range(1, size):
-                entry, place = row[k], k
-                while place > 0 and row[place - 1] > entry:
-                    row[place] = row[place - 1]
-                    place -= 1
-                row[place] = entry
+                entry, position = row[k], k
+                while position > 0 and row[position - 1] > entry:
+                    row[position] = row[position - 1]
+                    position -= 1
+                row[position] = entry
         else:
             shift = _32
             while n_columns - 1 >> (shift - _32):
-                places[:] = 0
+                digit_starts[:] = 0
                 for k in range(size):
-                    places[row[k] >> shift & _DIGIT] += 1
-                place = 0
+                    digit_starts[row[k] >> shift & _DIGIT] += 1
+                position = 0
                 for digit in range(256):
-                    place, places[digit] = place + places[digit], place
+                    position, digit_starts[digit] = position + digit_starts[digit], position
                 for k in range(size):
                     digit = row[k] >> shift & _DIGIT
-                    other[places[digit]] = row[k]
-                    places[digit] += 1
-                row[:] = other[:size]
+                    buffer[digit_starts[digit]] = row[k]
+                    digit_starts[digit] += 1
+                row[:] = buffer[:size]
                 shift += _EIGHT
 
 
@@ -160,15 +160,15 @@ def split_entries(starts, entries, first, last, indptr, indices, data):
     Parameters
     ----------
     starts : ndarray of int64, of shape (n_rows,)
-        Where the entries of each row start.
+        Start of the entries of each row.
     entries : ndarray of uint64
         From `sort_entries`.
     first, last : int
-        The range of rows to do.
+        The range of rows to process.
     indptr : ndarray of int64, of shape (n_rows + 1,)
-        Where each row starts in `indices` and `data`.
+        Start of each row in `indices` and `data`.
     indices, data : ndarray of int32
-        Columns and counts.
+        Output: columns and counts.
     """
     for r in range(first, last):
         for k in range(indptr[r + 1] - indptr[r]):
@@ -179,56 +179,56 @@ def split_entries(starts, entries, first, last, indptr, indices, data):
 
 @kernel
 def count_numbers(numbers, ends, first, last, columns, sizes):
-    """Add to `sizes` how many of the numbers of each document have a column; see `put_numbers`."""
-    most = np.uint32(len(columns) - 1)
+    """Add the count of numbers with a column to the size of each document; see `put_numbers`."""
+    last_number = np.uint32(len(columns) - 1)
     for d in range(first, last):
         size = 0
         for i in range(ends[d - 1] if d > 0 else 0, ends[d]):
-            size += columns[min(np.uint32(numbers[i]), most)] >= 0
+            size += columns[min(np.uint32(numbers[i]), last_number)] >= 0
         sizes[d] += size
 
 
 @kernel
-def put_numbers(numbers, ends, first, last, columns, starts, stops, met, entries):
-    """Write an entry for each column of each document, from `stops` on, and move those.
+def put_numbers(numbers, ends, first, last, columns, starts, stops, last_entries, entries):
+    """Write an entry for each column of each document, and advance `stops`.
 
     Parameters
     ----------
     numbers : ndarray of int32
-        One document after the other; negative ones have no column.
+        Numbers of all documents, in order; negative numbers have no column.
     ends : ndarray of int64, of shape (n_documents,)
-        Where each document ends.
+        End of each document.
     first, last : int
-        The range of documents to do.
+        The range of documents to process.
     columns : ndarray of int32, of shape (some numbers + 1,)
-        The column of each of the first numbers, or -1, and -1 for all others.
+        The column of each of the first numbers, or -1; the last item is -1, for all other numbers.
     starts, stops : ndarray of int64, of shape (last - first,)
-        Where the entries of each document start and, so far, stop.
-    met : ndarray of int32, of shape (n_columns,)
-        Where the last entry of each column is; what is in it from before does no harm.
+        Start of the entries of each document, and their current stop; advanced.
+    last_entries : ndarray of int32, of shape (n_columns,)
+        Index of the last entry of each column; any initial values will do.
     entries : ndarray of uint64
-        The column in the upper half, the count in the lower.
+        Output: the column in the upper half, the count in the lower.
     """
-    most = np.uint32(len(columns) - 1)
-    kept = np.empty(64, np.int32)
+    last_number = np.uint32(len(columns) - 1)
+    row_columns = np.empty(64, np.int32)
     for d in range(first, last):
         begin = ends[d - 1] if d > 0 else 0
-        if len(kept) < ends[d] - begin:
-            kept = np.empty(2 * (ends[d] - begin), np.int32)
-        # Without a branch the memory fetches many columns side by side.
+        if len(row_columns) < ends[d] - begin:
+            row_columns = np.empty(2 * (ends[d] - begin), np.int32)
+        # Without branches, many columns are loaded from memory in parallel.
         size = 0
         for i in range(begin, ends[d]):
-            column = columns[min(np.uint32(numbers[i]), most)]
-            kept[size] = column
+            column = columns[min(np.uint32(numbers[i]), last_number)]
+            row_columns[size] = column
             size += column >= 0
         start, stop = starts[d - first], stops[d - first]
         for k in range(size):
-            column = np.uint64(kept[k])
-            place = met[column]
-            if start <= place < stop and entries[place] >> _32 == column:
-                entries[place] += _ONE
+            column = np.uint64(row_columns[k])
+            entry = last_entries[column]
+            if start <= entry < stop and entries[entry] >> _32 == column:
+                entries[entry] += _ONE
             else:
-                met[column] = stop
+                last_entries[column] = stop
                 entries[stop] = column << _32 | _ONE
                 stop += 1
         stops[d - first] = stop
@@ -241,15 +241,15 @@ def weigh_rows(indptr, indices, data, first, last, weights, sublinear, norm):
     Parameters
     ----------
     indptr, indices, data : ndarray
-        A matrix in compressed rows, of floats.
+        A CSR matrix of floats.
     first, last : int
-        The range of rows to do.
+        The range of rows to process.
     weights : ndarray of float, of shape (n_columns,) or (0,)
-        What each column is multiplied by; none if empty.
+        Factor of each column; empty for none.
     sublinear : bool
-        Whether a count becomes one plus its logarithm first.
+        Whether to replace a count by one plus its logarithm first.
     norm : int
-        The norm that each row gets in the end: 1, 2, or 0 for leaving it as it is.
+        Norm that scales each row: 1, 2, or 0 for none.
     """
     logarithms = np.ones(64)
     for count in range(2, len(logarithms)):
@@ -274,24 +274,24 @@ def weigh_rows(indptr, indices, data, first, last, weights, sublinear, norm):
 
 
 @kernel
-def copy_rows(bounds, columns, values, shift, places, wide_columns, wide_values):
-    """Copy the rows of a matrix into a wider one, from `places` on, and move those.
+def copy_rows(bounds, columns, values, shift, next_entries, wide_columns, wide_values):
+    """Copy the rows of a matrix into a wider one, and advance `next_entries`.
 
     Parameters
     ----------
     bounds, columns, values : ndarray
-        The matrix, in compressed rows.
+        The matrix, in CSR form.
     shift : int
-        Column of the wider matrix that is the first one of this.
-    places : ndarray of int, of shape (n_rows,)
-        Where the next entry of each row goes.
+        First column of this matrix in the wider one.
+    next_entries : ndarray of int, of shape (n_rows,)
+        Index of the next entry of each row; advanced.
     wide_columns, wide_values : ndarray
-        Entries of the wider matrix, written.
+        Output: entries of the wider matrix.
     """
-    for r in range(len(places)):
-        place = places[r]
+    for r in range(len(next_entries)):
+        position = next_entries[r]
         for k in range(bounds[r], bounds[r + 1]):
-            wide_columns[place] = columns[k] + shift
-            wide_values[place] = values[k]
-            place += 1
-        places[r] = place
+            wide_columns[position] = columns[k] + shift
+            wide_values[position] = values[k]
+            position += 1
+        next_entries[r] = position

@@ -1,11 +1,10 @@
-"""From token ids to n-gram ids and their counts.
+"""Kernels that number n-grams of tokens.
 
 The key of an n-gram is the id of its first n - 1 tokens and the id of its last one, so two n-grams
-never share a key. Keys are dealt out to shares by their hash, and each share has its own table,
-small enough for the cache of a core: the memory is read and written in order, not at random. A
-table is an array of shape (capacity, 2), of keys plus one and places, zero is empty, together with
-the array of its keys in the order of their places. An id is a place times the number of shares,
-plus the share.
+never share a key. Keys are partitioned into shares by their hash, and each share has its own table,
+small enough for the cache of a core, so that memory is read and written sequentially. A table is an
+array of shape (capacity, 2), of keys plus one (0 is empty) and their indices in the array of its
+keys. An id is such an index times the number of shares, plus the share.
 """
 
 import numpy as np
@@ -14,8 +13,8 @@ from sentiment.ngrams.compiling import kernel
 
 _ONE = np.uint64(1)
 _32 = np.uint64(32)
-# So many table entries are asked for before the first is looked at, so that the memory fetches
-# them side by side.
+# Number of table entries that are requested before the first is used, so that they are loaded from
+# memory in parallel.
 _BATCH = 64
 
 
@@ -27,7 +26,7 @@ def _hash(key, secret):
 
 @kernel
 def count_shares(prefixes, tokens, ends, step, first, last, bits, secret, sizes):
-    """Add to `sizes` how many n-grams of some documents belong to each share.
+    """Add the number of n-grams of each share in some documents to `sizes`.
 
     The parameters are those of `scatter_keys`.
     """
@@ -41,32 +40,32 @@ def count_shares(prefixes, tokens, ends, step, first, last, bits, secret, sizes)
 
 @kernel
 def scatter_keys(
-    prefixes, tokens, ends, step, first, last, bits, secret, places, keys, positions, out
+    prefixes, tokens, ends, step, first, last, bits, secret, next_keys, keys, positions, out
 ):
-    """Write the key of each n-gram of some documents to the place of its share.
+    """Write the keys of the n-grams of some documents, partitioned into shares.
 
     Parameters
     ----------
     prefixes : ndarray of int32, of shape (n_positions,)
         The id of the (n-1)-gram that starts at each position, -1 for none.
     tokens : ndarray of int32, of shape (n_positions,)
-        The token at each position, -1 for one that stands in no n-gram.
+        The token at each position, -1 if it is in no n-gram.
     ends : ndarray of int64
-        Where each document ends.
+        End of each document.
     step : int
         n - 1.
     first, last : int
-        The documents to do.
+        The range of documents to process.
     bits : uint64
         There are 2**bits shares.
     secret : uint64
-        Odd.
-    places : ndarray of int64, of shape (n_shares,)
-        Where the next key of each share goes; moved.
+        Odd random number.
+    next_keys : ndarray of int64, of shape (n_shares,)
+        Index of the next key of each share; advanced.
     keys, positions : ndarray of uint64, of int32 or int64
-        The keys and where each n-gram starts.
+        Output: the key and the start of each n-gram.
     out : ndarray of int32, of shape (n_positions,)
-        Becomes -1 where no n-gram starts.
+        Output: -1 where no n-gram starts.
     """
     mask = (_ONE << bits) - _ONE
     for d in range(first, last):
@@ -80,36 +79,36 @@ def scatter_keys(
                 continue
             key = np.uint64(prefix) << _32 | np.uint64(token)
             share = _hash(key, secret) & mask
-            keys[places[share]] = key
-            positions[places[share]] = i
-            places[share] += 1
+            keys[next_keys[share]] = key
+            positions[next_keys[share]] = i
+            next_keys[share] += 1
 
 
 @kernel
-def number_share(wanted, positions, first, last, share, bits, secret, table, keys, size, out):
+def number_share(ngram_keys, positions, first, last, share, bits, secret, table, keys, size, out):
     """Write the ids of n-grams of one share into `out`, numbering new ones.
 
     Parameters
     ----------
-    wanted, positions : ndarray of uint64, of int32 or int64
-        The keys and where each n-gram starts, from `scatter_keys`.
+    ngram_keys, positions : ndarray of uint64, of int32 or int64
+        The key and the start of each n-gram, from `scatter_keys`.
     first, last : int
-        The range of them to do.
+        The range of n-grams to process.
     share, bits, secret : uint64
-        Which of the 2**bits shares this is; an odd number.
+        The index of the share among 2**bits shares; an odd random number.
     table, keys, size : ndarray, ndarray, int
         The table of the share and the number of keys in it.
     out : ndarray of int32, of shape (n_positions,)
-        The ids.
+        Output: the ids.
 
     Returns
     -------
     first, size : int
-        The first n-gram that is not done because the table is full, and the new size.
+        The first n-gram that is not numbered because the table is full, and the new size.
     """
     mask = np.uint64(len(table) - 1)
     for k in range(first, last):
-        key = wanted[k]
+        key = ngram_keys[k]
         slot = _hash(key, secret) >> bits & mask
         while table[slot, 0] != 0 and table[slot, 0] != key + _ONE:
             slot = slot + _ONE & mask
@@ -126,7 +125,7 @@ def number_share(wanted, positions, first, last, share, bits, secret, table, key
 
 @kernel
 def fill_table(keys, size, bits, secret, table):
-    """Enter the first `size` of the `keys` of a share into its empty `table`."""
+    """Insert the first `size` of the `keys` of a share into its empty `table`."""
     mask = np.uint64(len(table) - 1)
     for i in range(size):
         slot = _hash(keys[i], secret) >> bits & mask
@@ -145,13 +144,13 @@ def look_up(prefixes, tokens, ends, step, first, last, secret, table, out):
     Returns
     -------
     uint64
-        Without meaning; it keeps the compiler from leaving the early look at the table out.
+        Of no use, except that the compiler cannot remove the early loads from the table.
     """
     mask = np.uint64(len(table) - 1)
     slots = np.empty(_BATCH, np.uint64)
-    wanted = np.empty(_BATCH, np.uint64)
+    stored_keys = np.empty(_BATCH, np.uint64)
     positions = np.empty(_BATCH, np.int64)
-    seen = np.uint64(0)
+    loaded = np.uint64(0)
     for d in range(first, last):
         i = ends[d - 1] if d > 0 else 0
         end = ends[d]
@@ -163,14 +162,14 @@ def look_up(prefixes, tokens, ends, step, first, last, secret, table, out):
                 else:
                     key = np.uint64(prefixes[i]) << _32 | np.uint64(tokens[i + step])
                     slots[batch] = _hash(key, secret) & mask
-                    wanted[batch] = key + _ONE
+                    stored_keys[batch] = key + _ONE
                     positions[batch] = i
-                    seen ^= table[slots[batch], 0]
+                    loaded ^= table[slots[batch], 0]
                     batch += 1
                 i += 1
             for b in range(batch):
                 slot = slots[b]
-                while table[slot, 0] != 0 and table[slot, 0] != wanted[b]:
+                while table[slot, 0] != 0 and table[slot, 0] != stored_keys[b]:
                     slot = slot + _ONE & mask
                 out[positions[b]] = table[slot, 1] if table[slot, 0] != 0 else -1
-    return seen
+    return loaded

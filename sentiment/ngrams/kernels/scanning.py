@@ -1,4 +1,4 @@
-"""A first look at bytes; the compiler makes the loops over all bytes many bytes wide."""
+"""Kernels that scan and copy bytes, in loops that the compiler vectorizes."""
 
 import numpy as np
 
@@ -11,15 +11,15 @@ _AMPERSAND = 38
 def scan_documents(text, starts, ends, first, last, wide, entities):
     """Mark the documents that have bytes beyond ASCII, and those that may have entities."""
     for d in range(first, last):
-        every, ampersands = np.uint8(0), np.uint8(0)
+        all_bits, ampersands = np.uint8(0), np.uint8(0)
         for i in range(starts[d], ends[d]):
-            every |= text[i]
+            all_bits |= text[i]
             ampersands |= text[i] == _AMPERSAND
-        wide[d] = every >= 0x80
+        wide[d] = all_bits >= 0x80
         entities[d] = False
         if ampersands:
             for i in range(starts[d], ends[d] - 1):
-                # As in the pattern of html.unescape, none of these comes behind the ampersand.
+                # As in the pattern of html.unescape, none of these follows the ampersand.
                 if text[i] == _AMPERSAND and text[i + 1] not in (9, 10, 12, 32, 38, 59, 60):
                     entities[d] = True
                     break
@@ -27,7 +27,7 @@ def scan_documents(text, starts, ends, first, last, wide, entities):
 
 @kernel
 def copy_lowered(source, out):
-    """Write `source` with small letters for the capital letters of ASCII into `out`."""
+    """Write `source` into `out`, with ASCII letters in lowercase."""
     for i in range(len(source)):
         byte = source[i]
         out[i] = byte + 32 if 65 <= byte <= 90 else byte

@@ -1,7 +1,7 @@
-"""Where the tokens of texts are.
+"""Kernels that find the positions of tokens in texts.
 
-A document passes through small arrays that stay in the cache of a core: its bytes, their kinds,
-and a bit for each that says whether it is in a word. Words end where the bits change.
+A document is processed in small arrays that stay in the cache of a core: its bytes, their kinds,
+and a bit for each byte that is set in words. Words start and end where the bits change.
 """
 
 from typing import NamedTuple
@@ -12,15 +12,15 @@ from numba.extending import intrinsic
 
 from sentiment.ngrams.compiling import kernel
 
-# Kinds of bytes; all bytes of a character are of the kind of the character.
+# Kinds of bytes; all bytes of a character have the kind of the character.
 WORD, MARK, JOINER = 1, 2, 4
-# In the place of a character that only Python can handle.
+# Replacement of a character that only Python can handle.
 FALLBACK = -1
 # Bytes between two documents.
 GAP = 64
 
 _ONE, _63 = np.uint64(1), np.uint64(63)
-# Eight bytes of zero or one, multiplied, have their eight bits at the top.
+# Multiplication collects the bits of eight bytes, each 0 or 1, in the highest byte.
 _FLAGS, _GATHER, _56 = np.uint64(0x0101010101010101), np.uint64(0x0102040810204080), np.uint64(56)
 _LESS_THAN, _GREATER_THAN, _SLASH, _AMPERSAND, _SPACE = 60, 62, 47, 38, 32
 
@@ -33,29 +33,29 @@ class Reading(NamedTuple):
     kinds : ndarray of uint8, of shape (1114112,)
         The kinds of code points.
     letters : ndarray of int32, of shape (1114112,)
-        What takes the place of each code point beyond ASCII, or `FALLBACK`.
+        The replacement of each code point beyond ASCII, or `FALLBACK`.
     lowercase : bool
-        Whether small letters take the place of the capital ones of ASCII.
+        Whether to lowercase ASCII letters.
     least, most : int
-        Words with fewer characters are not tokens, and those with more are cut.
+        Words with fewer characters are not tokens; words with more are truncated.
     signs : bool
         Whether any code point is a mark or a joiner.
     cleaned : bool
-        Whether HTML is to be taken off.
+        Whether to remove HTML.
     """
 
     kinds: np.ndarray
     letters: np.ndarray
     lowercase: bool
-    least: int
-    most: int
+    min_length: int
+    max_length: int
     signs: bool
     cleaned: bool
 
 
 @intrinsic
 def _count_zeros(typing_context, bits):
-    """Return the number of zeros behind the last one in a uint64; 64 if there is none."""
+    """Return the number of trailing zero bits of a uint64; 64 for 0."""
 
     def generate(context, builder, signature, arguments):
         return builder.cttz(arguments[0], context.get_constant(types.boolean, False))
@@ -65,7 +65,7 @@ def _count_zeros(typing_context, bits):
 
 @intrinsic
 def _count_ones(typing_context, bits):
-    """Return the number of ones in a uint64."""
+    """Return the number of set bits of a uint64."""
 
     def generate(context, builder, signature, arguments):
         return builder.ctpop(arguments[0])
@@ -75,14 +75,14 @@ def _count_ones(typing_context, bits):
 
 @kernel
 def _copy(text, start, end, reading, line):
-    """Copy a document with small letters for the capital ones of ASCII into `line`.
+    """Copy a document into `line`, with ASCII letters in lowercase if asked for.
 
     Returns
     -------
     wide, tags, entities : bool
-        Whether there are bytes beyond ASCII, what may be an HTML tag, what may be an entity.
+        Whether there are bytes beyond ASCII, possible HTML tags, possible entities.
     """
-    # Slices, and reductions of bytes by min and max: the compiler makes this many bytes wide.
+    # The compiler vectorizes slices, and reductions of bytes by min and max.
     source, size = text[start:end], end - start
     copied = line[:size]
     largest, tag, entity = np.uint8(0), np.uint8(255), np.uint8(255)
@@ -96,7 +96,7 @@ def _copy(text, start, end, reading, line):
     entities = False
     if entity == 0 and reading.cleaned:
         for k in range(size - 1):
-            # As in the pattern of html.unescape, none of these comes behind the ampersand.
+            # As in the pattern of html.unescape, none of these follows the ampersand.
             if line[k] == _AMPERSAND and line[k + 1] not in (9, 10, 12, 32, 38, 59, 60):
                 entities = True
     return largest >= 0x80, tag == 0 and reading.cleaned, entities
@@ -104,7 +104,7 @@ def _copy(text, start, end, reading, line):
 
 @kernel
 def _find_end_of_tag(text, start, end):
-    """Return where the HTML tag ``</?[a-zA-Z][^<>]*>`` at `start` ends, or -1 if there is none."""
+    """Return the end of the HTML tag ``</?[a-zA-Z][^<>]*>`` at `start`, or -1 if there is none."""
     i = start + 1
     if i < end and text[i] == _SLASH:
         i += 1
@@ -119,7 +119,7 @@ def _find_end_of_tag(text, start, end):
 
 @kernel
 def _blank_tags(line, size):
-    """Write spaces over HTML tags."""
+    """Overwrite HTML tags with spaces."""
     for first in range(0, size, 64):
         block, tag = line[first : first + 64], np.uint8(255)
         for k in range(64):
@@ -132,27 +132,27 @@ def _blank_tags(line, size):
 
 @kernel
 def _classify(line, size, reading, kinds):
-    """Write the kinds of the bytes of ASCII; those beyond it are in no word yet."""
-    source, written = line[:size], kinds[:size]
+    """Write the kinds of ASCII bytes, and 0 for other bytes."""
+    source, out = line[:size], kinds[:size]
     if reading.signs:
         for k in range(size):
-            written[k] = reading.kinds[source[k]] if source[k] < 0x80 else 0
-    else:  # all patterns have the same words; many bytes at a time
+            out[k] = reading.kinds[source[k]] if source[k] < 0x80 else 0
+    else:  # words are the same for all patterns, so the compiler can vectorize this
         for k in range(size):
             letter, digit = (source[k] | np.uint8(32)) - np.uint8(97), source[k] - np.uint8(48)
             word = np.uint8(letter) < np.uint8(26) or np.uint8(digit) < np.uint8(10)
-            written[k] = word or source[k] == np.uint8(95)
+            out[k] = word or source[k] == np.uint8(95)
 
 
 @kernel
 def _replace_wide(line, size, reading, kinds):
-    """Make small letters of the characters beyond ASCII, in place, and write their kinds.
+    """Lowercase the characters beyond ASCII in place, and write their kinds.
 
     Returns
     -------
     bool
-        Whether that is all; else there is one that only Python knows, or one whose small letter
-        has another number of bytes.
+        Whether all characters are supported. Unsupported are those that only Python can handle, and
+        those whose lowercase letter has another number of bytes.
     """
     for i in range(size):
         lead = np.int64(line[i])
@@ -164,7 +164,7 @@ def _replace_wide(line, size, reading, kinds):
             point = point << 6 | line[k] & 0x3F
         small = np.int64(reading.letters[point])
         if small != point:
-            # The least code points of two, three and four bytes.
+            # The smallest code points of two, three and four bytes.
             if small < 0x80 or 2 + (small >= 0x800) + (small >= 0x10000) != width:
                 return False
             point = small
@@ -178,22 +178,25 @@ def _replace_wide(line, size, reading, kinds):
 
 
 @kernel
-def _gather(eights, first, place):
-    """Return the bits at a place of 64 bytes as one number."""
+def _gather(eights, first, bit):
+    """Return one bit of each of 64 bytes, as one number."""
     bits = np.uint64(0)
     for k in range(8):
-        bits |= ((eights[first + k] >> place & _FLAGS) * _GATHER >> _56) << np.uint64(8 * k)
+        bits |= ((eights[first + k] >> bit & _FLAGS) * _GATHER >> _56) << np.uint64(8 * k)
     return bits
 
 
 @kernel
-def _list_ones(bits, base, places, count):
-    """Write where the ones in a number are, and what else comes up; return the new count."""
+def _list_ones(bits, base, out, count):
+    """Write the positions of the set bits; return the new count.
+
+    Up to three arbitrary values may follow them.
+    """
     total = count + _count_ones(bits)
-    # A branch for four at a time goes the same way more often than one for each.
+    # A branch for every four bits is predicted better than one for each.
     while count < total:
         for k in range(4):
-            places[count + k] = base + _count_zeros(bits)
+            out[count + k] = base + _count_zeros(bits)
             bits &= bits - _ONE
         count += 4
     return total
@@ -201,38 +204,38 @@ def _list_ones(bits, base, places, count):
 
 @kernel
 def _find_tokens(kinds, size, reading, words, marks, starts, ends):
-    """Write where the tokens of a document start and end; return how many there are.
+    """Write the starts and ends of the tokens of a document; return the number of tokens.
 
-    Words of one byte are left out if words have two characters at least.
+    Words of one byte are left out if words have at least two characters.
     """
     eights, blocks = kinds.view(np.uint64), (size + 63) >> 6
     for b in range(blocks):
         words[b] = _gather(eights, 8 * b, np.uint64(0))
     words[blocks] = 0
     if reading.signs:
-        before = np.uint64(0)
-        for b in range(blocks):  # what joins has a word on both sides
+        previous = np.uint64(0)
+        for b in range(blocks):  # a joiner has a word on both sides
             word = words[b]
-            sides = (word << _ONE | before >> _63) & (word >> _ONE | words[b + 1] << _63)
-            words[b] = word | _gather(eights, 8 * b, np.uint64(2)) & sides
+            between = (word << _ONE | previous >> _63) & (word >> _ONE | words[b + 1] << _63)
+            words[b] = word | _gather(eights, 8 * b, np.uint64(2)) & between
             marks[b] = _gather(eights, 8 * b, _ONE)
-            before = word
-    found = closed = 0
-    before = np.uint64(0)
+            previous = word
+    start_count = end_count = 0
+    previous = np.uint64(0)
     for b in range(blocks):
         word = words[b]
-        behind, ahead = word << _ONE | before >> _63, word >> _ONE | words[b + 1] << _63
-        before = word
-        if reading.least > 1:
+        behind, ahead = word << _ONE | previous >> _63, word >> _ONE | words[b + 1] << _63
+        previous = word
+        if reading.min_length > 1:
             word &= behind | ahead
-        found = _list_ones(word & ~behind | marks[b], 64 * b, starts, found)
-        closed = _list_ones(word & ~ahead | marks[b], 64 * b + 1, ends, closed)
-    return found
+        start_count = _list_ones(word & ~behind | marks[b], 64 * b, starts, start_count)
+        end_count = _list_ones(word & ~ahead | marks[b], 64 * b + 1, ends, end_count)
+    return start_count
 
 
 @kernel
 def _measure(line, start, end, most):
-    """Return how many characters a word has, and how many bytes the first `most` of them."""
+    """Return the number of characters of a word, and of bytes in its first `most` characters."""
     characters, size = 0, end - start
     for k in range(end - start):
         if line[start + k] & 0xC0 != 0x80:
@@ -243,34 +246,34 @@ def _measure(line, start, end, most):
 
 
 @kernel
-def find_tokens(text, starts, ends, reading, lines, places, sizes, bounds, done):
-    """Find the tokens of documents; return how many the document with the most has.
+def find_tokens(text, starts, ends, reading, lines, positions, sizes, bounds, is_read):
+    """Find the tokens of documents; return the largest number of tokens of a document.
 
     Parameters
     ----------
     text, starts, ends : ndarray of uint8, of int64, of int64
         The documents in UTF-8.
     reading : Reading
-        What tokens are.
+        Settings for splitting bytes into tokens.
     lines : ndarray of uint8
-        The same documents, small letters made if asked for, with `GAP` bytes behind each.
-    places, sizes : ndarray of int32
-        Where each token starts in `lines`, and how many bytes it has; as many as bytes are enough.
+        Output: the documents, in lowercase if asked for, with `GAP` bytes after each.
+    positions, sizes : ndarray of int32
+        Output: start of each token in `lines`, and its number of bytes; as large as `text`.
     bounds : ndarray of int64, of shape (n_documents,)
-        How many tokens there are up to and with each document.
-    done : ndarray of bool, of shape (n_documents,)
-        Becomes False for documents that only Python can read; they have no tokens.
+        Output: cumulative number of tokens of the documents.
+    is_read : ndarray of bool, of shape (n_documents,)
+        Output: False for documents that only Python can read, which get no tokens.
     """
     longest = 0
     for d in range(len(starts)):
         longest = max(longest, ends[d] - starts[d])
     kinds = np.empty((longest + 2 * GAP) & -8, np.uint8)
     words, marks = np.empty(longest // 64 + 2, np.uint64), np.zeros(longest // 64 + 2, np.uint64)
-    # Four more may be written.
+    # `_list_ones` may write a few more.
     opened, closed = np.empty(longest + 4, np.int32), np.empty(longest + 4, np.int32)
-    begin = total = most = 0
+    begin = total = max_count = 0
     for d in range(len(starts)):
-        size, before = ends[d] - starts[d], total
+        size, previous_total = ends[d] - starts[d], total
         line = lines[begin : begin + size + GAP]
         wide, tags, entities = _copy(text, starts[d], ends[d], reading, line)
         line[size:] = 0
@@ -278,21 +281,21 @@ def find_tokens(text, starts, ends, reading, lines, places, sizes, bounds, done)
             _blank_tags(line, size)
         _classify(line, size, reading, kinds)
         kinds[size : size + GAP] = 0
-        done[d] = not entities and (not wide or _replace_wide(line, size, reading, kinds))
-        if done[d]:
-            found = _find_tokens(kinds, size, reading, words, marks, opened, closed)
-            if wide or reading.least > 2:
-                for k in range(found):
-                    characters, length = _measure(line, opened[k], closed[k], reading.most)
-                    places[total], sizes[total] = begin + opened[k], length
-                    total += characters >= reading.least
+        is_read[d] = not entities and (not wide or _replace_wide(line, size, reading, kinds))
+        if is_read[d]:
+            count = _find_tokens(kinds, size, reading, words, marks, opened, closed)
+            if wide or reading.min_length > 2:
+                for k in range(count):
+                    characters, length = _measure(line, opened[k], closed[k], reading.max_length)
+                    positions[total], sizes[total] = begin + opened[k], length
+                    total += characters >= reading.min_length
             else:
-                place, length = places[total : total + found], sizes[total : total + found]
-                for k in range(found):
-                    place[k] = begin + opened[k]
-                    length[k] = min(closed[k] - opened[k], reading.most)
-                total += found
+                position, length = positions[total : total + count], sizes[total : total + count]
+                for k in range(count):
+                    position[k] = begin + opened[k]
+                    length[k] = min(closed[k] - opened[k], reading.max_length)
+                total += count
         bounds[d] = total
-        most = max(most, total - before)
+        max_count = max(max_count, total - previous_total)
         begin += size + GAP
-    return most
+    return max_count

@@ -1,17 +1,18 @@
-"""From bytes to token ids.
+"""Kernels that convert bytes to token ids.
 
 Texts are UTF-8 in one array; document `d` is ``text[starts[d] : ends[d]]``. A table of tokens is
-four arrays: ``store`` (the bytes of all tokens, one after the other), ``bounds`` (where each token
-starts in it), ``packs`` and ``slots`` (open addressing, of packs and ids; a pack of zero is empty).
-The pack of a token of up to seven bytes is those bytes and their number; that of a longer one is
-its hash, and such tokens are then compared byte by byte. So two tokens never share an id.
+four arrays: ``store`` (the concatenated bytes of the tokens), ``bounds`` (the start of each token
+in it), ``packs`` and ``slots`` (a hash table with open addressing, of packs and ids; a pack of 0 is
+empty). The pack of a token of up to seven bytes consists of these bytes and their number. The pack
+of a longer token is its hash, and such tokens are compared byte by byte. So two tokens never share
+an id.
 """
 
 import numpy as np
 
 from sentiment.ngrams.compiling import kernel
 
-# Kinds of characters. The last two are those of bytes that need a closer look.
+# Kinds of characters, and kinds of bytes that need a closer look.
 OTHER, WORD, MARK, JOINER, CLOSER_LOOK = 0, 1, 2, 3, 4
 TAG_OR_OTHER, TAG_OR_WORD, WIDE = 4, 5, 6
 
@@ -23,7 +24,7 @@ _LESS_THAN, _GREATER_THAN, _SLASH, _SPACE = 60, 62, 47, 32
 
 @kernel
 def _find_end_of_tag(text, start, end):
-    """Return where the HTML tag ``</?[a-zA-Z][^<>]*>`` at `start` ends, or -1 if there is none."""
+    """Return the end of the HTML tag ``</?[a-zA-Z][^<>]*>`` at `start`, or -1 if there is none."""
     i = start + 1
     if i < end and text[i] == _SLASH:
         i += 1
@@ -38,7 +39,7 @@ def _find_end_of_tag(text, start, end):
 
 @kernel
 def _decode(text, i):
-    """Return the code point at `i` and where the next one starts."""
+    """Return the code point at `i` and the start of the next one."""
     lead = np.int32(text[i])
     if lead < 0x80:
         return lead, i + 1
@@ -52,20 +53,20 @@ def _decode(text, i):
 
 @kernel
 def _look_closer(text, i, end, kind, wide_kinds, has_tags):
-    """Return the kind of the character, or of the tag, at `i` and where the next one starts."""
+    """Return the kind of the character, or of the tag, at `i` and the start of the next one."""
     if kind == WIDE:
-        point, after = _decode(text, i)
-        return wide_kinds[point], after
+        point, following = _decode(text, i)
+        return wide_kinds[point], following
     if has_tags:
-        after = _find_end_of_tag(text, i, end)
-        if after > 0:
-            return np.uint8(OTHER), after
+        following = _find_end_of_tag(text, i, end)
+        if following > 0:
+            return np.uint8(OTHER), following
     return np.uint8(kind - TAG_OR_OTHER), i + 1
 
 
 @kernel
 def fill_slots(packs, size, secret, slots):
-    """Enter the first `size` tokens into the empty `slots`."""
+    """Insert the first `size` tokens into the empty `slots`."""
     mask = np.uint64(len(slots) - 1)
     for token in range(size):
         h = packs[token] * secret
@@ -77,51 +78,52 @@ def fill_slots(packs, size, secret, slots):
 
 
 @kernel
-def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least, most, secret,
-             frozen, slots, store, bounds, packs, known, ids, count, sizes):  # fmt: skip
-    """Write the token ids of documents one after the other, until the table is full.
+def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, min_length, max_length,
+             secret, frozen, slots, store, bounds, packs, token_count, ids, count,
+             sizes):  # fmt: skip
+    """Write the token ids of documents in order, until the table is full.
 
     Parameters
     ----------
     text, starts, ends : ndarray of uint8, of int64, of int64
         The documents.
     tags : ndarray of bool
-        Whether HTML tags of a document separate words and are nothing else.
+        Whether HTML tags of a document are only separators of words.
     position, last : int
-        The documents to do.
+        The range of documents to process.
     kinds, wide_kinds : ndarray of uint8, of shape (256,) and (1114112,)
         The kinds of bytes and of code points.
-    least, most : int
-        Words with fewer characters are not tokens, and those with more are cut.
+    min_length, max_length : int
+        Words with fewer characters are not tokens; words with more are truncated.
     secret : uint64
-        Odd.
+        Odd random number.
     frozen : bool
-        Whether tokens that are not in the table are -1; else they are added to it.
-    slots, store, bounds, packs, known : ndarray, ndarray, ndarray, ndarray, int
+        Whether tokens that are not in the table get the id -1 instead of being added to it.
+    slots, store, bounds, packs, token_count : ndarray, ndarray, ndarray, ndarray, int
         The table of tokens and the number of tokens in it.
     ids, count : ndarray of int32, int
-        The ids and how many of them there are already; one place for each byte is enough.
+        Output: the ids, in an array as large as the texts; the number of ids so far.
     sizes : ndarray of int64, of shape (n_documents,)
-        Number of tokens of each document, which is written.
+        Output: number of tokens of each document.
 
     Returns
     -------
-    position, known, count : int
-        The first document that is not done, for lack of space, and the new sizes.
+    position, token_count, count : int
+        The first document that is not processed, for lack of space, and the new sizes.
     """
-    # A table that grew in here would cost three times the time, in counted references.
+    # Growing the table in here would triple the time, due to reference counting.
     mask = np.uint64(len(slots) - 1)
     for d in range(position, last):
         i, end, has_tags = starts[d], ends[d], tags[d]
-        room = known + end - i  # a token has at least one byte
+        max_count = token_count + end - i  # a token has at least one byte
         if not frozen and (
-            2 * room > len(slots)
-            or room > len(packs)
-            or room >= len(bounds)
-            or bounds[known] + end - i > len(store)
+            2 * max_count > len(slots)
+            or max_count > len(packs)
+            or max_count >= len(bounds)
+            or bounds[token_count] + end - i > len(store)
         ):
-            return d, known, count
-        before = count
+            return d, token_count, count
+        previous_count = count
         while i < end:
             kind, j = kinds[text[i]], i + 1
             if kind >= CLOSER_LOOK:
@@ -131,22 +133,24 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
                 continue
             chars, stop = 1, j
             while kind == WORD and j < end:
-                kind, after = kinds[text[j]], j + 1
-                if kind == JOINER and after < end:
-                    kind, after = kinds[text[after]], after + 1
+                kind, following = kinds[text[j]], j + 1
+                if kind == JOINER and following < end:
+                    kind, following = kinds[text[following]], following + 1
                     chars += 1
                 if kind >= CLOSER_LOOK:
-                    kind, after = _look_closer(text, after - 1, end, kind, wide_kinds, has_tags)
+                    kind, following = _look_closer(
+                        text, following - 1, end, kind, wide_kinds, has_tags
+                    )
                 if kind == WORD:
-                    j = after
+                    j = following
                     chars += 1
-                    if chars <= most:
+                    if chars <= max_length:
                         stop = j
-            if chars < least:
+            if chars < min_length:
                 i = j
                 continue
             length = stop - i
-            # Start and multiplier are secret, so that nobody can choose tokens that collide.
+            # The secret keeps anybody from choosing tokens that collide.
             if length >= 8:
                 h = secret
                 for k in range(i, stop):
@@ -154,7 +158,7 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
                 pack = h >> _EIGHT | _LONG
             else:
                 u = np.uint64(i)
-                if i + 8 <= len(text):  # the compiler makes this one load of eight bytes
+                if i + 8 <= len(text):  # this compiles to a single load of eight bytes
                     pack = (
                         np.uint64(text[u])
                         | np.uint64(text[u + _ONE]) << np.uint64(8)
@@ -176,32 +180,32 @@ def tokenize(text, starts, ends, tags, position, last, kinds, wide_kinds, least,
             while slots[slot, 0] != 0:
                 if slots[slot, 0] == pack:
                     candidate = np.int64(slots[slot, 1])
-                    same = True
+                    is_same = True
                     if length >= 8:
                         begin = bounds[candidate]
-                        same = bounds[candidate + 1] - begin == length
+                        is_same = bounds[candidate + 1] - begin == length
                         k = 0
-                        while same and k < length:
-                            same = text[i + k] == store[begin + k]
+                        while is_same and k < length:
+                            is_same = text[i + k] == store[begin + k]
                             k += 1
-                    if same:
+                    if is_same:
                         token = candidate
                         break
                 slot = slot + _ONE & mask
             if token < 0 and not frozen:
-                token = known
+                token = token_count
                 for k in range(length):
-                    store[bounds[known] + k] = text[i + k]
-                bounds[known + 1] = bounds[known] + length
-                packs[known] = pack
+                    store[bounds[token_count] + k] = text[i + k]
+                bounds[token_count + 1] = bounds[token_count] + length
+                packs[token_count] = pack
                 slots[slot, 0] = pack
-                slots[slot, 1] = known
-                known += 1
+                slots[slot, 1] = token_count
+                token_count += 1
             ids[count] = token
             count += 1
             i = j
-        sizes[d] = count - before
-    return last, known, count
+        sizes[d] = count - previous_count
+    return last, token_count, count
 
 
 @kernel
@@ -217,14 +221,14 @@ def read_characters(text, starts, ends, tags, first, last, spaces, rare_spaces):
     tags : ndarray of bool
         Whether HTML tags of a document are white space.
     spaces : ndarray of bool, of shape (1114112,)
-        Which code points are white space.
+        True for code points that are white space.
     rare_spaces : bool
-        Whether a single white space character that is not a space, such as a tab, stays what it is.
+        Whether a single white space character that is not a space, such as a tab, is unchanged.
 
     Returns
     -------
     points : ndarray of int32
-        One document after the other.
+        Code points of all documents, in order.
     sizes : ndarray of int64, of shape (last - first,)
         Number of characters of each document.
     """
@@ -236,16 +240,16 @@ def read_characters(text, starts, ends, tags, first, last, spaces, rare_spaces):
     count = 0
     for d in range(first, last):
         i, end = starts[d], ends[d]
-        before, run = count, 0
+        previous_count, run = count, 0
         while i < end:
-            after = -1
+            following = -1
             if tags[d] and text[i] == _LESS_THAN:
-                after = _find_end_of_tag(text, i, end)
-            if after > 0:
+                following = _find_end_of_tag(text, i, end)
+            if following > 0:
                 point = np.int32(_SPACE)
             else:
-                point, after = _decode(text, i)
-            i = after
+                point, following = _decode(text, i)
+            i = following
             if not spaces[point]:
                 run = 0
             else:
@@ -257,5 +261,5 @@ def read_characters(text, starts, ends, tags, first, last, spaces, rare_spaces):
                     point = np.int32(_SPACE)
             points[count] = point
             count += 1
-        sizes[d - first] = count - before
+        sizes[d - first] = count - previous_count
     return points[:count].copy(), sizes

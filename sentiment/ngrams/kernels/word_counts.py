@@ -1,7 +1,7 @@
-"""Counts of what words are made of, from the counts of the words.
+"""Kernels that count the units of words, such as character n-grams, from the counts of the words.
 
-Counts are in compressed rows: document `d` holds the words ``ids[bounds[d] : bounds[d + 1]]``, each
-``counts[...]`` times.
+Counts are in CSR form: document `d` contains the words ``ids[bounds[d] : bounds[d + 1]]``, with
+``counts[bounds[d] : bounds[d + 1]]``.
 """
 
 import numpy as np
@@ -13,51 +13,51 @@ _32 = np.uint64(32)
 
 @kernel
 def multiply_frequencies(bounds, ids, counts, rows, first, last, unit_ends, units, frequencies):
-    """Add up in how many of the rows each id stands, where words stand for ids.
+    """Add the document frequency and the total count of each unit in some rows.
 
     Parameters
     ----------
     bounds, ids, counts : ndarray of int64, of int32, of int32
         The counts of words.
     rows : ndarray of int64
-        The documents that count.
+        The documents to count.
     first, last : int
-        The range of `rows` to do.
+        The range of `rows` to process.
     unit_ends, units : ndarray of int64, of int32
-        What each word stands for, one after the other; negative ones do not count.
-    frequencies : ndarray of int64, of shape (n_ids, 2)
-        Number of documents and number of times, added to.
+        The units of all words, in order, and their end for each word; negative units are skipped.
+    frequencies : ndarray of int64, of shape (n_units, 2)
+        Document frequency and total count; added to.
     """
-    seen = np.full(len(frequencies), -1, np.int64)
+    last_rows = np.full(len(frequencies), -1, np.int64)
     for r in range(first, last):
         for k in range(bounds[rows[r]], bounds[rows[r] + 1]):
             for u in range(unit_ends[ids[k] - 1] if ids[k] > 0 else 0, unit_ends[ids[k]]):
-                found = units[u]
-                if found >= 0:
-                    frequencies[found, 1] += counts[k]
-                    if seen[found] != r:
-                        seen[found] = r
-                        frequencies[found, 0] += 1
+                unit = units[u]
+                if unit >= 0:
+                    frequencies[unit, 1] += counts[k]
+                    if last_rows[unit] != r:
+                        last_rows[unit] = r
+                        frequencies[unit, 0] += 1
 
 
 @kernel
 def multiply_entries(bounds, ids, counts, rows, first, last, unit_bounds, unit_ids, unit_counts,
                      n_columns):  # fmt: skip
-    """Return the entries of rows, a column and a count each, where words stand for columns.
+    """Return the entries of rows, a column and a count each, from the columns of the words.
 
     Parameters
     ----------
     bounds, ids, counts, rows, first, last
-        As of `multiply_frequencies`.
+        See `multiply_frequencies`.
     unit_bounds, unit_ids, unit_counts : ndarray of int64, of int32, of int32
-        What each word stands for, as counts of columns.
+        Counts of the columns of each word, in CSR form.
     n_columns : int
         Number of columns.
 
     Returns
     -------
     entries : ndarray of uint64
-        One row after the other: the column in the upper half, the count in the lower.
+        Entries of all rows, in order: the column in the upper half, the count in the lower.
     sizes : ndarray of int64, of shape (last - first,)
         Number of entries of each row.
     """

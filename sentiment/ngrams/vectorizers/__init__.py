@@ -1,4 +1,4 @@
-"""scikit-learn's text vectorizers, made of compiled kernels."""
+"""scikit-learn's text vectorizers with compiled kernels."""
 
 from sentiment.ngrams.vectorizers.count import CountVectorizer
 from sentiment.ngrams.vectorizers.tfidf import TfidfVectorizer

@@ -28,45 +28,47 @@ OWN_CONSTRAINTS: dict[str, Any] = {
 
 
 class _Counted:
-    """Counts of a corpus whose columns are not chosen yet, in the place of a matrix."""
+    """Counts of a corpus whose columns are not chosen yet; replaces a matrix."""
 
     def __init__(self, cached: CachedCounts, min_df: float, threads: int) -> None:
         self.cached = cached
         self.shape = (cached.layers.n_documents, 0)
-        least = min_df if isinstance(min_df, Integral) else min_df * self.shape[0]
-        self.frequencies = cached.layers.count_frequencies(cached.ngrams.sizes(), least, threads)
+        min_documents = min_df if isinstance(min_df, Integral) else min_df * self.shape[0]
+        self.frequencies = cached.layers.count_frequencies(
+            cached.ngrams.sizes(), min_documents, threads
+        )
         self.data = np.empty(0)  # scikit-learn fills it with ones if counts are binary
 
 
 class CountVectorizer(text.CountVectorizer):
-    """scikit-learn's `CountVectorizer`, made of compiled kernels.
+    """scikit-learn's `CountVectorizer` with compiled kernels.
 
-    It takes the same parameters, has the same attributes when it is fitted, and gives the same
-    matrix with sorted rows. A custom analyzer, tokenizer, preprocessor or accent stripper, a token
-    pattern that the kernels do not know, or an input of files goes scikit-learn's own way.
+    It has the same parameters and fitted attributes, and returns the same matrix, with sorted rows.
+    For a custom analyzer, tokenizer, preprocessor or accent stripper, a token pattern that the
+    kernels do not support, or an input of files, it uses scikit-learn's own code.
 
-    Where `max_features` cuts through terms that are equally frequent, those that come first in
-    the order of the columns are kept; scikit-learn leaves that to the sorting of the machine.
+    If `max_features` separates terms that are equally frequent, the first ones in the order of the
+    columns are selected; in scikit-learn, this depends on the sorting algorithm of the machine.
 
-    N-grams are distinguished by their characters, not by hashes: a table is searched by hash, and
-    what is found there is compared in full. The hash is seeded anew in each process, so that
-    texts cannot be made to slow it down.
+    N-grams are distinguished by their characters, not only by hashes: candidates with the same hash
+    are compared in full. The hash is seeded in each process, so that nobody can craft texts that
+    slow it down.
 
     Parameters
     ----------
     input, encoding, decode_error, strip_accents, lowercase, preprocessor, tokenizer, stop_words, \
 token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, binary, dtype
         As in scikit-learn. `sentiment.ngrams.rules.SENTIMENT_PATTERN` is a token pattern for
-        opinions that the kernels know.
+        opinions that the kernels support.
     n_jobs : int, optional
         Number of threads; default: all cores. The result is the same for any number.
     memory : path or joblib.Memory, optional
-        A folder where counts are kept, which all fits on the same texts, or on parts of them,
-        share; see `sentiment.ngrams.memory.CountMemory`.
+        A folder for counts, which all fits on the same texts, or on subsets of these, share; see
+        `sentiment.ngrams.memory.CountMemory`.
 
     See Also
     --------
-    sentiment.TfidfVectorizer : Weighs the counts.
+    sentiment.TfidfVectorizer : Weighted counts.
 
     Examples
     --------
@@ -130,14 +132,14 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         self.memory = memory
 
     def precompute_counts(self, raw_documents: Texts) -> None:
-        """Count texts that parts of will be fitted and transformed, if there is a memory."""
+        """Count texts ahead of fits and transforms on subsets of them, if there is a memory."""
         rules = find_rules(self)
         memory = self._open_memory()
         if rules is not None and memory is not None and are_strings(raw_documents):
             memory.find_or_count(raw_documents, self._list_settings(rules))
 
-    # scikit-learn checks the parameters, then counts, then limits the features. These are the
-    # places where the kernels step in.
+    # scikit-learn checks the parameters, then counts, then limits the features. The kernels replace
+    # the following steps.
 
     def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[Any, Any]:
         if not isinstance(raw_documents, list | tuple | pd.Series | CleanedTexts):
@@ -159,48 +161,50 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
 
     def _list_settings(self, rules: TokenRules) -> Settings:
         stop_words = self.get_stop_words() if rules.analyzer == "word" else None
-        # Nothing else can be a token.
-        words = tuple(word for word in stop_words or () if isinstance(word, str) and word)
-        return Settings(rules, self.ngram_range, words, count_threads(self.n_jobs))
+        # Other types, and empty strings, cannot be tokens.
+        stop_words = tuple(word for word in stop_words or () if isinstance(word, str) and word)
+        return Settings(rules, self.ngram_range, stop_words, count_threads(self.n_jobs))
 
     def _open_memory(self) -> CountMemory | None:
         folder = getattr(self.memory, "location", self.memory)
         return None if folder is None else CountMemory(folder)
 
     def _look_up(self, texts: Texts, settings: Settings) -> Rows:
-        """Return how often each text holds each term of the vocabulary."""
+        """Return the count of each term of the vocabulary in each text."""
         memory = self._open_memory()
         vocabulary, numbers, name = getattr(self, "_counted", (None, {}, ""))
         if memory is not None and vocabulary is self.vocabulary_:
-            found = memory.find(texts, settings)
-            if found is not None and found.name == name:
-                return found.layers.take(numbers, settings.threads)
-        vocabulary, known, entered = getattr(self, "_entered", (None, None, None))
-        if entered is None or vocabulary is not self.vocabulary_ or known != settings:
-            entered = Vocabulary(
+            cached = memory.find(texts, settings)
+            if cached is not None and cached.name == name:
+                return cached.layers.take(numbers, settings.threads)
+        # The index of the vocabulary is reused as long as vocabulary and settings stay the same.
+        vocabulary, last_settings, index = getattr(self, "_entered", (None, None, None))
+        if index is None or vocabulary is not self.vocabulary_ or last_settings != settings:
+            index = Vocabulary(
                 self.vocabulary_, settings.rules, settings.ngram_range, settings.stop_words
             )
-            self._entered = (self.vocabulary_, settings, entered)
-        return entered.count(texts, settings.threads)
+            self._entered = (self.vocabulary_, settings, index)
+        return index.count(texts, settings.threads)
 
     def to_sklearn(self) -> text.CountVectorizer:
-        """Return the same vectorizer, fitted if this one is, as one of scikit-learn's."""
+        """Return scikit-learn's equivalent of this vectorizer, fitted if this one is."""
         plain = self._plain()
-        own = set(vars(type(self)())) - set(vars(plain))  # parameters that only these have
-        plain.__dict__.update((k, v) for k, v in self.__getstate__().items() if k not in own)
+        extra_params = set(vars(type(self)())) - set(vars(plain))
+        state = self.__getstate__().items()
+        plain.__dict__.update((k, v) for k, v in state if k not in extra_params)
         return plain
 
     @classmethod
     def from_sklearn(cls, plain: text.CountVectorizer) -> Self:
-        """Return a vectorizer of scikit-learn, fitted or not, as one of these."""
+        """Return the equivalent of a vectorizer of scikit-learn, fitted if that is."""
         fast = cls()
         fast.__dict__.update(plain.__getstate__())
         return fast
 
     def __getstate__(self) -> Any:
-        # What is made from the vocabulary is made again when it is needed.
-        made = ("_counted", "_entered", "_in_documents")
-        return {k: v for k, v in dict(super().__getstate__()).items() if k not in made}
+        # Attributes that can be derived from the vocabulary again.
+        derived = ("_counted", "_entered", "_document_frequencies")
+        return {k: v for k, v in dict(super().__getstate__()).items() if k not in derived}
 
     def _sort_features(self, X: Any, vocabulary: dict[str, int]) -> Any:
         return X if isinstance(X, _Counted) else super()._sort_features(X, vocabulary)
@@ -223,8 +227,8 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
                 "After pruning, no terms remain. Try a lower min_df or a higher max_df."
             )
         vocabulary.update(zip(columns.terms, range(len(columns.terms)), strict=True))
-        self._in_documents = (vocabulary, columns.in_documents)
-        del X.frequencies  # the caller holds on to X
+        self._document_frequencies = (vocabulary, columns.document_frequencies)
+        del X.frequencies  # the caller keeps a reference to X
         rows = counts.layers.take(columns.numbers, threads)
         if self.memory is not None:
             self._counted = (vocabulary, columns.numbers, counts.name)
@@ -235,10 +239,10 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
         return matrix
 
     def _make_matrix(self, rows: Rows, width: int) -> Any:
-        kind = np.int32 if rows.indptr[-1] <= np.iinfo(np.int32).max else np.int64
-        indices = rows.indices.astype(kind, copy=False)
+        index_type = np.int32 if rows.indptr[-1] <= np.iinfo(np.int32).max else np.int64
+        indices = rows.indices.astype(index_type, copy=False)
         matrix = sp.csr_array(
-            (rows.data.astype(self.dtype), indices, rows.indptr.astype(kind)),
+            (rows.data.astype(self.dtype), indices, rows.indptr.astype(index_type)),
             shape=(len(rows.indptr) - 1, width),
         )
         matrix.has_canonical_format = True

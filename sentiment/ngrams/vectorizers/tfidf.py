@@ -1,4 +1,4 @@
-"""scikit-learn's `TfidfVectorizer`, an order of magnitude faster, and with weights that know y."""
+"""scikit-learn's `TfidfVectorizer`, an order of magnitude faster, and with supervised weights."""
 
 from collections.abc import Iterable
 from numbers import Real
@@ -9,7 +9,7 @@ from sklearn.feature_extraction import text
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from sentiment.ngrams.compiling import count_threads, cut_ranges, run_threads
+from sentiment.ngrams.compiling import count_threads, run_threads, split_work
 from sentiment.ngrams.kernels import matrices
 from sentiment.ngrams.vectorizers.count import OWN_CONSTRAINTS, CountVectorizer
 from sentiment.ngrams.weighting import compute_idf, compute_term_weights
@@ -18,7 +18,7 @@ _NORMS = {None: 0, "l1": 1, "l2": 2}
 
 
 class TfidfVectorizer(text.TfidfVectorizer, CountVectorizer):
-    """scikit-learn's `TfidfVectorizer`, made of compiled kernels; see `CountVectorizer`.
+    """scikit-learn's `TfidfVectorizer` with compiled kernels; see `CountVectorizer`.
 
     Parameters
     ----------
@@ -27,22 +27,21 @@ token_pattern, ngram_range, analyzer, max_df, min_df, max_features, vocabulary, 
 norm, use_idf, smooth_idf, sublinear_tf
         As in scikit-learn.
     log_count_ratio : bool
-        Whether terms are also weighed by how strongly they speak for a class: by the largest of
-        naive Bayes's log-count ratios of a class against the rest (Wang & Manning 2012), which fits
-        take from the counts and `y`. It is a part of ``idf_``. Of two classes, it is the absolute
-        value of their ratio, whose sign would make no difference to a linear model. `NBSVM` has a
-        ratio for each class instead.
+        Whether to also weight terms by the largest of the naive Bayes log-count ratios of a class
+        against the rest (Wang & Manning 2012), which are fitted on the counts and `y`. The weight
+        is included in ``idf_``. With two classes, it is the absolute value of their ratio, whose
+        sign would not matter to a linear model. `NBSVM` has a ratio for each class instead.
     alpha : float
-        Added to all counts of the log-count ratio; above 0.
+        Additive smoothing of the counts in the log-count ratio; above 0.
     n_jobs : int, optional
         Number of threads; default: all cores. The result is the same for any number.
     memory : path or joblib.Memory, optional
-        A folder where counts are kept, which all fits on the same texts, or on parts of them,
-        share; see `sentiment.ngrams.memory.CountMemory`.
+        A folder for counts, which all fits on the same texts, or on subsets of these, share; see
+        `sentiment.ngrams.memory.CountMemory`.
 
     See Also
     --------
-    sentiment.CountVectorizer : Counts alone.
+    sentiment.CountVectorizer : Unweighted counts.
 
     Examples
     --------
@@ -129,8 +128,8 @@ norm, use_idf, smooth_idf, sublinear_tf
         Raises
         ------
         ValueError
-            scikit-learn refuses the documents or a parameter; or `log_count_ratio` is asked for
-            and `y` has fewer than two classes.
+            scikit-learn rejects the documents or a parameter; or `log_count_ratio` is set and `y`
+            has fewer than two classes.
         """
         self._check_params()
         counts = CountVectorizer.fit_transform(self, raw_documents)
@@ -144,14 +143,14 @@ norm, use_idf, smooth_idf, sublinear_tf
     def _fit_transformer(self, counts: Any) -> text.TfidfTransformer:
         settings = {"norm": self.norm, "smooth_idf": self.smooth_idf, "use_idf": self.use_idf}
         transformer = text.TfidfTransformer(**settings, sublinear_tf=self.sublinear_tf)
-        vocabulary, in_documents = self.__dict__.pop("_in_documents", (None, None))
+        vocabulary, document_frequencies = self.__dict__.pop("_document_frequencies", (None, None))
         if vocabulary is not self.vocabulary_:  # the kernels did not count the documents
             return transformer.fit(counts)
         transformer.n_features_in_ = counts.shape[1]
         if self.use_idf:
             dtype = counts.dtype if counts.dtype in text.FLOAT_DTYPES else np.float64
             transformer.idf_ = compute_idf(
-                in_documents, counts.shape[0], dtype, smooth=bool(self.smooth_idf)
+                document_frequencies, counts.shape[0], dtype, smooth=bool(self.smooth_idf)
             )
         return transformer
 
@@ -171,12 +170,12 @@ norm, use_idf, smooth_idf, sublinear_tf
                 counts.indptr, counts.indices, counts.data, first, last, weights,
                 bool(self._tfidf.sublinear_tf), _NORMS[self._tfidf.norm],
             ),
-            cut_ranges(counts.indptr[1:], count_threads(self.n_jobs)),
+            split_work(counts.indptr[1:], count_threads(self.n_jobs)),
         )  # fmt: skip
         return counts
 
     def to_sklearn(self) -> text.CountVectorizer:
-        """Return the same vectorizer, fitted if this one is, as one of scikit-learn's."""
+        """Return scikit-learn's equivalent of this vectorizer, fitted if this one is."""
         plain = super().to_sklearn()
         plain.use_idf = self.use_idf or self.log_count_ratio
         return plain
