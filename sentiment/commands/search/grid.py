@@ -13,6 +13,7 @@ from pathlib import Path
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 
+from sentiment.commands.search.failures import FailurePolicy, check_failures
 from sentiment.commands.search.launching import HydraSweep, JobRunner
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import (
@@ -26,7 +27,7 @@ from sentiment.commands.search.results import (
     read_winner,
     write_state,
 )
-from sentiment.commands.search.session import FailurePolicy, Session, check_failures
+from sentiment.commands.search.session import Session
 from sentiment.commands.search.studies.spaces import MAX_POINTS
 from sentiment.commands.search.trial import (
     describe_left_out,

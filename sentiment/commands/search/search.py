@@ -7,10 +7,11 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from sentiment.commands.search.failures import FailurePolicy, check_failures
 from sentiment.commands.search.launching import HydraSweep, JobRunner
 from sentiment.commands.search.ranking import Objective, find_objectives
 from sentiment.commands.search.results import PlannedJob, list_lost, read_results
-from sentiment.commands.search.session import FailurePolicy, Session, check_failures
+from sentiment.commands.search.session import Session
 from sentiment.commands.search.studies.figures import save_study_figures
 from sentiment.commands.search.studies.folder import claim_folder, keep_study
 from sentiment.commands.search.studies.spaces import Space, make_sampler, read_space

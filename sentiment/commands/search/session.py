@@ -10,6 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from sentiment.commands.search.failures import FailurePolicy
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import Objective, Ranking, rank
 from sentiment.commands.search.results import (
@@ -25,71 +26,21 @@ from sentiment.commands.search.trial import keep_refit, list_settings, read_data
 from sentiment.commands.train.job import train
 from sentiment.config import CHOICES, Job, convert_command_tag
 from sentiment.errors import (
-    JobsFailedError,
     RunNotRecordedError,
     SweepNotRecordedError,
-    SweepStoppedError,
     TrackingStoreError,
     count_of,
-    mask_numbers,
 )
 from sentiment.tracking import SweepRecord
 from sentiment.tracking.recording import record_earlier
 
 log = logging.getLogger(__name__)
 
-# If as many first jobs fail in the same way, the fault is not in their settings.
-FIRST = 3
 # A store that is away costs a sweep no more than a tenth of its time: an attempt may take 40 s, so
 # the next one waits for at least a minute, and for nine times as long as the last one took.
 _SHORTEST_PAUSE, _PAUSE_FACTOR = 60.0, 9.0
 # Seconds after which a process has certainly recorded an ended job; it takes a fraction of one.
 _RECORDING = 60.0
-
-
-def check_failures(failed: Sequence[JobResult], total: int) -> None:
-    """Raise a `JobsFailedError` if there is a failed job."""
-    if failed:
-        raise JobsFailedError([(one.number, one.error) for one in failed], total)
-
-
-class FailurePolicy:
-    """Stops a sweep whose jobs keep failing.
-
-    Parameters
-    ----------
-    most_in_a_row : int
-        How many jobs may fail one after another.
-    fresh : bool
-        True if no job has ended before.
-    """
-
-    def __init__(self, most_in_a_row: int, *, fresh: bool) -> None:
-        self._max_in_a_row = most_in_a_row
-        self._in_a_row = 0
-        self._first: list[str] | None = [] if fresh else None
-
-    def add(self, result: JobResult) -> None:
-        """Count a job that has ended.
-
-        Raises
-        ------
-        SweepStoppedError
-            This was one failure too many.
-        """
-        self._in_a_row = self._in_a_row + 1 if result.error else 0
-        if self._first is not None:
-            # Messages often hold values that differ from job to job.
-            self._first.append(mask_numbers(result.error))
-            if len(self._first) == FIRST:
-                errors, self._first = set(self._first), None
-                if len(errors) == 1 and result.error:
-                    reason = f"the first {FIRST} jobs failed in the same way"
-                    raise SweepStoppedError(reason, result.error)
-        if self._in_a_row > self._max_in_a_row:
-            in_a_row = " in a row" * (self._in_a_row > 1)
-            reason = f"{count_of(self._in_a_row, 'job')}{in_a_row} failed"
-            raise SweepStoppedError(reason, result.error)
 
 
 @dataclass(frozen=True)
