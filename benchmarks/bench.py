@@ -186,8 +186,8 @@ def format_details(figure: Figure) -> str:
     ]
     if len(figure.seconds) > 1:
         lines += [
-            f"{name}: {statistics.median(taken):.2f} s ({min(taken):.2f}-{max(taken):.2f})"
-            for name, taken in figure.seconds.items()
+            f"{name}: {statistics.median(seconds):.2f} s ({min(seconds):.2f}-{max(seconds):.2f})"
+            for name, seconds in figure.seconds.items()
         ]
     return "\n".join(lines)
 

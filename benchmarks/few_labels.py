@@ -126,10 +126,10 @@ def _measure(plan: Plan, data: str, frame: pd.DataFrame, sizes: list[int]) -> di
             labelled = _draw(pool, size, draw)
             others = pool.drop(labelled.index)["text"]
             alone, _ = _score(_make("best", memory), labelled, None, held_out)
-            level, taken = _score(_make("few_labels", memory), labelled, others, held_out)
+            level, duration = _score(_make("few_labels", memory), labelled, others, held_out)
             gains.append(level - alone)
             levels.append(level)
-            seconds.append(taken)
+            seconds.append(duration)
         mean, error = np.mean(gains), np.std(gains, ddof=1) / np.sqrt(DRAWS)
         target, aim = GOALS[size] if data == "reviews" else (None, None)
         figures[f"few_labels_{data}_{size}"] = Figure(

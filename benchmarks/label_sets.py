@@ -147,7 +147,7 @@ def compare_label_sets(plan: Plan) -> dict[str, Figure]:
             }
             | {"labels_per_row": float(np.mean(dense.sum(axis=1)))}
             # Of the counted rounds; other work on the machine affects these seconds less.
-            | {f"cpu_seconds_{name}": median(spent[1:]) for name, spent in cpu.items()}
+            | {f"cpu_seconds_{name}": median(durations[1:]) for name, durations in cpu.items()}
             | {"ratio_of_cpu_seconds": median(cpu["theirs"][1:]) / median(cpu["ours"][1:])}
         )
         figures[f"label_sets_{name}"] = figure

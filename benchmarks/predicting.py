@@ -75,7 +75,7 @@ def bench_predict_large(plan: Plan) -> dict[str, Figure]:
     source = repeat_reviews(plan.folder / "reviews.csv", _ROWS)
     ours = _predict(plan.folder, source, plan.folder / "ours.csv")
     seconds, _ = time_in_turn({OURS: lambda: run_script(*ours)}, plan.rounds)
-    rates = [_ROWS / taken for taken in seconds[OURS]]
+    rates = [_ROWS / duration for duration in seconds[OURS]]
     figures = {
         "predict_large": summarize(
             f"predict.py on {_ROWS:,} reviews, whole process", "reviews/s", rates, target=25_000,

@@ -138,15 +138,15 @@ def bench_intervals(plan: Plan) -> dict[str, Figure]:
         bca_coverage |= {
             f"{what}, {rows} rows": 100 * float(np.mean(n)) for what, n in bca_hits.items()
         }
-    least = 100 - _bound(1 - _LEVEL, len(more))
+    bound = 100 - _bound(1 - _LEVEL, len(more))
     what = f"coverage of 95 % intervals, least of all metrics and sizes, {_TRIALS} pairs each"
     return {
-        "coverage": _report(what, "%", min(more.values()), least, more),
+        "coverage": _report(what, "%", min(more.values()), bound, more),
         "coverage_of_bca": _report(
             f"the same if all were BCa, {what}",
             "%",
             min(bca_coverage.values()),
-            least,
+            bound,
             bca_coverage,
         ),
     }
@@ -216,8 +216,8 @@ def bench_thresholds(plan: Plan) -> dict[str, Figure]:
 
 
 def _miss(new: Predictions, threshold: float) -> bool:
-    taken = new.probabilities[:, 1] >= threshold
-    return bool(taken.any() and np.mean(new.labels[taken] == _CLASSES[1]) < 0.9)
+    is_positive = new.probabilities[:, 1] >= threshold
+    return bool(is_positive.any() and np.mean(new.labels[is_positive] == _CLASSES[1]) < 0.9)
 
 
 def _choose_by_point(predictions: Predictions) -> float:

@@ -71,9 +71,11 @@ def _follow(pool: pd.DataFrame, held_out: pd.DataFrame, seed: int) -> list[float
             return accuracies
         unlabelled = np.setdiff1d(np.arange(len(pool)), labelled)
         margins = measure_margins(predict_probabilities(pipeline, pool.iloc[unlabelled][["text"]]))
-        least = np.argsort(margins, kind="stable")[: SHORTLIST * BATCH]
-        choice = choose_uncertain(topics[unlabelled[least]], margins[least], BATCH, seed)
-        labelled = np.concatenate([labelled, unlabelled[least][choice.rows]])
+        least_certain = np.argsort(margins, kind="stable")[: SHORTLIST * BATCH]
+        choice = choose_uncertain(
+            topics[unlabelled[least_certain]], margins[least_certain], BATCH, seed
+        )
+        labelled = np.concatenate([labelled, unlabelled[least_certain][choice.rows]])
 
 
 def _learn(pool: pd.DataFrame, labelled: np.ndarray) -> Pipeline:

@@ -83,9 +83,9 @@ def time_plainly(result: JobResult) -> tuple[float, float, float]:
     labels = data.train["label"].to_numpy(dtype=str)
     settings = make(cfg, "features").get_params()
     maker = RatioTfidf if settings["log_count_ratio"] else sklearn_text.TfidfVectorizer
-    plain = maker(**{key: value for key, value in settings.items() if key not in _OWN})
+    vectorizer = maker(**{key: value for key, value in settings.items() if key not in _OWN})
     start, before = time.perf_counter(), time.process_time()
-    pipeline = Pipeline([("features", plain), ("model", make(cfg, "model"))])
+    pipeline = Pipeline([("features", vectorizer), ("model", make(cfg, "model"))])
     predicted = pipeline.fit(texts[0], labels).predict(texts[1])
     seconds, busy = time.perf_counter() - start, time.process_time() - before
     return seconds, busy, accuracy_score(data.validation["label"], predicted)
@@ -99,27 +99,28 @@ def compare_search(seconds: float, busy: float, results: list[JobResult]) -> Fig
     """
     sample = choose_sample(results)
     timed = [time_plainly(result) for result in sample]
-    taken = [value for value, _, _ in timed]
+    durations = [value for value, _, _ in timed]
     theirs_busy = statistics.mean(value for _, value, _ in timed) * _TRIALS
     differences = [
         abs(result.metrics["validation/accuracy"] - accuracy)
         for result, (_, _, accuracy) in zip(sample, timed, strict=True)
     ]
     ratio = _TRIALS / seconds
-    without = [statistics.mean(taken[:k] + taken[k + 1 :]) * ratio for k in range(_SAMPLE)]
+    without = [statistics.mean(durations[:k] + durations[k + 1 :]) * ratio for k in range(_SAMPLE)]
     return Figure(
         what=f"{_TRIALS}-trial search, whole process, against plain scikit-learn: "
         f"{_SAMPLE} of its trials timed and extrapolated; spread: one of them left out",
         unit="x",
-        value=statistics.mean(taken) * ratio,
+        value=statistics.mean(durations) * ratio,
         low=min(without),
         high=max(without),
         target=15,
         aim=40,
-        seconds={f"scikit-learn, each of {_SAMPLE}": taken},
+        seconds={f"scikit-learn, each of {_SAMPLE}": durations},
         more={
             "search s": seconds,
-            f"scikit-learn s, {_TRIALS} trials (extrapolated)": statistics.mean(taken) * _TRIALS,
+            f"scikit-learn s, {_TRIALS} trials (extrapolated)": statistics.mean(durations)
+            * _TRIALS,
             "processor seconds, x": theirs_busy / busy,
             "search without start and winner s": results[-1].ended - results[0].started,
             "largest difference in accuracy": max(differences),
@@ -198,9 +199,9 @@ def compare_found(results: list[JobResult]) -> Figure:
 
 def bench_search(plan: Plan) -> dict[str, Figure]:
     """Measure a search, and then its continuation."""
-    taken = search(plan.folder)
+    timing = search(plan.folder)
     results = read_trials(plan.folder)
-    figures = {"search": compare_search(*taken, results)}
+    figures = {"search": compare_search(*timing, results)}
     figures["trial_overhead"] = measure_overhead(results)
     search(plan.folder, f"search.n_trials={_MORE_TRIALS}")
     return figures | {"search_gain": compare_found(read_trials(plan.folder))}

@@ -78,9 +78,9 @@ def time_in_turn(
             gc.collect()
             start = time.perf_counter()
             results[name] = work()
-            taken = time.perf_counter() - start
+            duration = time.perf_counter() - start
             if number:
-                seconds[name].append(taken)
+                seconds[name].append(duration)
     return seconds, results
 
 

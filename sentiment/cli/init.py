@@ -46,18 +46,18 @@ def make_project(folder: Path) -> list[Path]:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OccupiedFolderError(folder)
     is_new, contents = not folder.exists(), _write_contents(name_package(folder))
-    written = list[Path]()
+    paths = list[Path]()
     try:
         for name, content in contents.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            written.append(path)
+            paths.append(path)
             path.write_text(content, encoding="utf-8")
     except BaseException:
         # An incomplete project would make the next call fail.
-        _remove(written, folder, is_new=is_new)
+        _remove(paths, folder, is_new=is_new)
         raise
-    return sorted(written)
+    return sorted(paths)
 
 
 def _write_contents(name: str) -> dict[str, str]:
@@ -92,8 +92,10 @@ def name_package(folder: Path) -> str:
     >>> [name_package(Path(name)) for name in ("my/Spam filter", "2nd", "numpy", "Über")]
     ['spam_filter', 'project_2nd', 'project_numpy', 'uber']
     """
-    plain = unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
-    name = re.sub(r"\W+", "_", plain.lower()).strip("_")
+    ascii_name = (
+        unicodedata.normalize("NFKD", folder.resolve().name).encode("ascii", "ignore").decode()
+    )
+    name = re.sub(r"\W+", "_", ascii_name.lower()).strip("_")
     is_usable = name.isidentifier() and not keyword.iskeyword(name) and name not in _RESERVED
     if is_usable and not _is_installed(name):
         return name

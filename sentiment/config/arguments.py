@@ -39,12 +39,12 @@ def get_function(name: str) -> Callable[..., Any]:
     return locate(name)
 
 
-def prepare_arguments(described: Any) -> Any:
+def prepare_arguments(description: Any) -> Any:
     """Return a description of objects, in plain containers, with its arguments converted.
 
     Parameters
     ----------
-    described : dict, list or plain value
+    description : dict, list or plain value
         A dict with a ``_target_`` describes an object.
 
     Examples
@@ -53,17 +53,17 @@ def prepare_arguments(described: Any) -> Any:
     >>> prepare_arguments(tfidf | {"ngram_range": [1, 2]})["ngram_range"]
     (1, 2)
     """
-    if isinstance(described, list | tuple):
-        return type(described)(map(prepare_arguments, described))
-    if not isinstance(described, dict):
-        return described
-    if _OBJECT not in described:
-        return {str(key): prepare_arguments(value) for key, value in described.items()}
-    constraints = list_constraints(str(described[_OBJECT]))
+    if isinstance(description, list | tuple):
+        return type(description)(map(prepare_arguments, description))
+    if not isinstance(description, dict):
+        return description
+    if _OBJECT not in description:
+        return {str(key): prepare_arguments(value) for key, value in description.items()}
+    constraints = list_constraints(str(description[_OBJECT]))
     prepared: dict[str, Any] = {}
-    for key, value in described.items():
+    for key, value in description.items():
         if key in GRIDS:
-            value = _prepare_grid(value, set(_list_tuples(described)))
+            value = _prepare_grid(value, set(_list_tuples(description)))
         if key == _WEIGHTS and isinstance(value, dict):
             prepared[key] = {_read_class(name): weight for name, weight in value.items()}
             continue
@@ -157,13 +157,13 @@ def _prepare_grid(value: Any, tuples: set[str]) -> Any:
     }
 
 
-def _list_tuples(described: Any) -> Iterator[str]:
+def _list_tuples(description: Any) -> Iterator[str]:
     """Yield the names of all tuple parameters of the described objects, set or not."""
-    if isinstance(described, list | tuple):
-        for item in described:
+    if isinstance(description, list | tuple):
+        for item in description:
             yield from _list_tuples(item)
-    elif isinstance(described, dict):
-        for key, constraints in list_constraints(str(described.get(_OBJECT))).items():
+    elif isinstance(description, dict):
+        for key, constraints in list_constraints(str(description.get(_OBJECT))).items():
             if isinstance(prepare_value(constraints, [1]), tuple):
                 yield key
-        yield from _list_tuples([*described.values()])
+        yield from _list_tuples([*description.values()])

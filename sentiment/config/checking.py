@@ -161,8 +161,8 @@ class _Check:
         return not missing
 
     def _read(self, node: DictConfig, key: Any, path: str) -> dict[str, Any]:
-        written = _get_written(node, key)
-        reference = _REFERENCE.fullmatch(written) if isinstance(written, str) else None
+        raw_value = _get_written(node, key)
+        reference = _REFERENCE.fullmatch(raw_value) if isinstance(raw_value, str) else None
         if reference and reference[1] in self._wrong:
             return {}  # reported already
         try:
@@ -173,7 +173,7 @@ class _Check:
             reason = read_reason(find_wrapped_error(error) or error)
             name = _join(path, key)
             self._wrong.add(name)
-            self.problems.append(f"{name} is {show(written)}, which has no value: {reason}.")
+            self.problems.append(f"{name} is {show(raw_value)}, which has no value: {reason}.")
             return {}
         return {str(key): value}
 

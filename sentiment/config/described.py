@@ -172,17 +172,17 @@ def _read_mapping(lines: list[str], node: yaml.MappingNode, prefix: str) -> Iter
                 yield replace(setting, comment=comment)
             continue
         start, end = value.start_mark, value.end_mark
-        written = lines[start.line][start.column : end.column] if start.line == end.line else ""
-        yield Setting(name, written, _find_comment(lines, key, value), "".join(targets))
+        value_text = lines[start.line][start.column : end.column] if start.line == end.line else ""
+        yield Setting(name, value_text, _find_comment(lines, key, value), "".join(targets))
 
 
 def _find_comment(lines: list[str], key: yaml.Node, value: yaml.Node) -> str:
     end = value.end_mark
     if match := _COMMENT.fullmatch(lines[end.line][end.column :] if end.line < len(lines) else ""):
         return match[1]
-    above: list[str] = []
-    number = key.start_mark.line - 1
-    while number > 0 and lines[number].strip().startswith("#"):
-        above.insert(0, lines[number].strip().lstrip("# "))
-        number -= 1
-    return " ".join(above)
+    preceding: list[str] = []
+    line_number = key.start_mark.line - 1
+    while line_number > 0 and lines[line_number].strip().startswith("#"):
+        preceding.insert(0, lines[line_number].strip().lstrip("# "))
+        line_number -= 1
+    return " ".join(preceding)

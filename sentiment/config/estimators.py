@@ -264,22 +264,22 @@ def find_expected(constraints: list[Any], value: Any) -> str:
     keywords = {constraint for constraint in constraints if isinstance(constraint, str)}
     match value:
         case {"_target_": str()}:  # a function, by its name
-            fits = True
+            is_satisfied = True
         case list() | tuple() | dict():
             is_array = "array-like" in keywords and convert(list[float], value) is not WRONG
-            fits = is_array or type(value) in constraints
+            is_satisfied = is_array or type(value) in constraints
         case bool():
-            fits = bool(keywords & {"boolean", "verbose"}) or bool in constraints
+            is_satisfied = bool(keywords & {"boolean", "verbose"}) or bool in constraints
         case float() if math.isnan(value):
-            fits = False
+            is_satisfied = False
         case float() if math.isinf(value):
-            fits = any(
+            is_satisfied = any(
                 isinstance(check, Interval) and check.closed in ("right", "both") and value in check
                 for check in checks
             )
         case _:
-            fits = any(check.is_satisfied_by(value) for check in checks)
-    if fits:
+            is_satisfied = any(check.is_satisfied_by(value) for check in checks)
+    if is_satisfied:
         return ""
     visible_checks = [check for check in checks if not check.hidden]
     # The texts of constraints list options in an order that varies between processes.

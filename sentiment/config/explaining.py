@@ -249,8 +249,8 @@ def _explain_composition(error: Exception) -> ConfigError:
         return ConfigError(
             [f"{existing[1]} has a value already; change it without a plus: {existing[2]}"]
         )
-    if absent := _ABSENT.search(text):
-        return ConfigError([f"there is no setting {absent[1]!r} to delete."])
+    if missing := _ABSENT.search(text):
+        return ConfigError([f"there is no setting {missing[1]!r} to delete."])
     if group := _NO_GROUP.search(text):
         trained = "predict and explain take a trained model by deploy.run=<run id>. "
         return ConfigError(
@@ -287,8 +287,8 @@ def _explain_key(cause: OmegaConfBaseException, typed: str) -> ConfigError:
     if not prefix and "features" in keys:
         keys.append("experiment")  # a group of files that is not a setting itself
     suggestion = suggest(name, keys).replace("'", f"'{prefix}", 1)
-    if same := _find_settings(parent._get_root(), (typed or path).rpartition(".")[2]):
-        suggestion = f" Did you mean {' or '.join(map(repr, same))}?"
+    if same_name := _find_settings(parent._get_root(), (typed or path).rpartition(".")[2]):
+        suggestion = f" Did you mean {' or '.join(map(repr, same_name))}?"
     return ConfigError([f"there is no setting {path!r}.{suggestion} Known: {', '.join(keys)}."])
 
 

@@ -61,7 +61,7 @@ def _write_settings(settings: dict[Any, Any], comments: dict[str, str], path: st
             yield f"{indent}{key}:"
             yield from _write_settings(value, comments, f"{path}{key}.")
             continue
-        written = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
-        line = f"{indent}{key}: {written.removesuffix(_END).strip()}"
+        value_text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"))
+        line = f"{indent}{key}: {value_text.removesuffix(_END).strip()}"
         comment = comments.get(f"{path}{key}", "")
         yield f"{line:<{_COLUMN}}  # {comment}" if comment else line

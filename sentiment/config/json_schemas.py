@@ -75,11 +75,11 @@ _PLAIN: dict[Any, Schema] = {
 def write_schemas(folder: Path = FOLDER) -> list[Path]:
     """Write a schema for each kind of file, and ``settings.json``, which maps files to them."""
     folder.mkdir(exist_ok=True)
-    written = {name: make_schema(name) for name in PATTERNS}
-    written["settings"] = make_editor_settings()
-    for name, schema in written.items():
+    schemas = {name: make_schema(name) for name in PATTERNS}
+    schemas["settings"] = make_editor_settings()
+    for name, schema in schemas.items():
         (folder / f"{name}.json").write_text(json.dumps(schema, indent=1) + "\n", encoding="utf-8")
-    return [folder / f"{name}.json" for name in written]
+    return [folder / f"{name}.json" for name in schemas]
 
 
 def make_editor_settings() -> Schema:
@@ -102,14 +102,16 @@ def make_schema(name: str) -> Schema:
     """
     body = _make_body(name)
     groups = ["data", "features", "model", "deploy", "tracking"]
-    used = {f"#/definitions/{group}": group for group in groups}
+    group_references = {f"#/definitions/{group}": group for group in groups}
     definitions: Schema = {}
-    waiting = [used[reference] for reference in _list_references(body)]
-    while waiting:
-        group = waiting.pop()
+    pending = [group_references[reference] for reference in _list_references(body)]
+    while pending:
+        group = pending.pop()
         if group not in definitions:
             definitions[group] = _make_group(group)
-            waiting += [used[reference] for reference in _list_references(definitions[group])]
+            pending += [
+                group_references[reference] for reference in _list_references(definitions[group])
+            ]
     return {"$schema": _DRAFT, "title": ", ".join(PATTERNS[name]), **body} | (
         {"definitions": definitions} if definitions else {}
     )
@@ -258,13 +260,13 @@ def _read_constraint(constraint: Any, group: str) -> Schema:
             return {"type": ["integer", "null"]}
         case "array-like":
             return {"type": "array"}
-    plain: dict[Any, Schema] = {
+    schemas_by_type: dict[Any, Schema] = {
         **_PLAIN,
         list: {"type": "array"},
         tuple: {"type": "array"},
         dict: {"type": "object"},
     }
-    return plain.get(constraint, {"not": {}})  # no file can hold other values
+    return schemas_by_type.get(constraint, {"not": {}})  # no file can hold other values
 
 
 def _read_interval(interval: Any) -> Schema:
@@ -319,10 +321,10 @@ def _name_comments(folder: Path, target: str = "") -> dict[str, str]:
 
 
 def _join_described(schemas: list[Schema]) -> Schema:
-    described = [schema["description"] for schema in schemas if "description" in schema]
+    descriptions = [schema["description"] for schema in schemas if "description" in schema]
     return _describe(
         _join({k: v for k, v in schema.items() if k != "description"} for schema in schemas),
-        "; or: ".join(dict.fromkeys(described)),
+        "; or: ".join(dict.fromkeys(descriptions)),
     )
 
 

@@ -105,9 +105,9 @@ def describe(hint: Any) -> str:
     if origin is Annotated:
         return str(arguments[-1].describe())
     if origin in (Union, UnionType):
-        described = [describe(member) for member in arguments if member is not NoneType]
+        descriptions = [describe(member) for member in arguments if member is not NoneType]
         null = ", or null" if NoneType in arguments else ""
-        return ", or ".join(described) + null
+        return ", or ".join(descriptions) + null
     if origin is list:
         return f"a list [...], each {describe(arguments[0])}"
     if origin is dict:
@@ -191,16 +191,16 @@ def _convert_dict(hint: Any, value: Any) -> Any:
     if not isinstance(value, Mapping):
         return WRONG
     converted = {_convert_text(key): convert(hint, item) for key, item in value.items()}
-    wrong = any(item is WRONG for pair in converted.items() for item in pair)
-    return WRONG if wrong else converted
+    is_wrong = any(item is WRONG for pair in converted.items() for item in pair)
+    return WRONG if is_wrong else converted
 
 
 def _convert_text(value: Any) -> Any:
     if isinstance(value, bool):
         return str(value).lower()
     # Paths and names cannot hold a zero byte.
-    fits = isinstance(value, str | int | float) and "\0" not in str(value)
-    return str(value) if fits else WRONG
+    is_valid = isinstance(value, str | int | float) and "\0" not in str(value)
+    return str(value) if is_valid else WRONG
 
 
 def _convert_bool(value: Any) -> Any:

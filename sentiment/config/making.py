@@ -28,14 +28,14 @@ def make(cfg: DictConfig, key: str, *methods: str) -> Any:
     ConfigError
         A parameter has a value that its class does not take, or the object lacks a method.
     """
-    described = prepare_arguments(OmegaConf.to_container(cfg[key], resolve=True))
-    if not isinstance(described, dict) or "_target_" not in described:
+    description = prepare_arguments(OmegaConf.to_container(cfg[key], resolve=True))
+    if not isinstance(description, dict) or "_target_" not in description:
         raise ConfigError(
-            [f"{key} is {described!r}, which describes no object; choose one with {key}=<name>."]
+            [f"{key} is {description!r}, which describes no object; choose one with {key}=<name>."]
         )
     try:
         instance = instantiate(
-            described | {"_convert_": "all"}, _execution_whitelist_=list_allowed()
+            description | {"_convert_": "all"}, _execution_whitelist_=list_allowed()
         )
         _check_parameters(instance)
     except ConfigError:

@@ -182,18 +182,18 @@ def requote(override: str) -> str:
     with suppress(HydraException):
         parsed = parse_override(override)
         if is_quoted(parsed) and isinstance(text := parsed.value(), str):
-            changed = override.removesuffix(cast("str", split.value)) + quote(text, '"')
-            return changed if parse_override(changed).value() == text else override
+            requoted = override.removesuffix(cast("str", split.value)) + quote(text, '"')
+            return requoted if parse_override(requoted).value() == text else override
     return override
 
 
 def write_override(key: str, value: Any) -> str:
     """Return the override that sets `key` to `value`, quoted if Hydra would read another value."""
-    written = f"{key}={value}"
+    override = f"{key}={value}"
     if not isinstance(value, str):
-        return written
+        return override
     try:
-        is_swept = parse_override(written).is_sweep_override()
+        is_swept = parse_override(override).is_sweep_override()
     except HydraException:
         return f"{key}={quote(value)}"
-    return f"{key}={quote(value)}" if is_swept else written
+    return f"{key}={quote(value)}" if is_swept else override

@@ -126,16 +126,16 @@ def read_project() -> dict[str, Any] | None:
     path = Path(PROJECT_FILE)
     try:
         path = Path.cwd() / path  # the working folder may have been removed
-        changed = path.stat().st_mtime_ns
+        modified = path.stat().st_mtime_ns
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise ProjectFileError(path, str(error.strerror)) from error
-    return _read(path, changed)
+    return _read(path, modified)
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, changed: int) -> dict[str, Any] | None:
+def _read(path: Path, modified: int) -> dict[str, Any] | None:
     import tomllib
 
     try:

@@ -35,19 +35,19 @@ def _quote_word(override: str, *, sweeping: bool) -> str:
     types, value = find_types(split.key), split.value
     if str not in types or dict in types or value in (None, "", "null") or split.prefix == "~":
         return override
-    read = None
+    parsed_value = None
     with suppress(HydraException):
         parsed = parse_override(override)
-        read = parsed.value()
+        parsed_value = parsed.value()
         is_swept = sweeping and parsed.is_sweep_override()
-        if is_swept or is_quoted(parsed) or read == value or "${" in value:
+        if is_swept or is_quoted(parsed) or parsed_value == value or "${" in value:
             return override
-    start = override.removesuffix(value)
+    prefix = override.removesuffix(value)
     if list in types:
         list_match = _LIST.fullmatch(value.strip())
         items = [item.strip() for item in list_match[1].split(",")] if list_match else []
-        if not list_match or read == items or items == [""]:
+        if not list_match or parsed_value == items or items == [""]:
             return override
-        return f"{start}[{','.join(map(quote, items))}]"
-    is_number = isinstance(read, int | float) and not types.isdisjoint({int, float})
-    return override if is_number else f"{start}{quote(value)}"
+        return f"{prefix}[{','.join(map(quote, items))}]"
+    is_number = isinstance(parsed_value, int | float) and not types.isdisjoint({int, float})
+    return override if is_number else f"{prefix}{quote(value)}"

@@ -31,8 +31,8 @@ def quote_list(names: Iterable[object], max_items: int | None = None) -> str:
 
 def list_first(items: Sequence[str], max_items: int) -> str:
     """Return the first items and the number of the others: ``a, b and 30 more``."""
-    rest = len(items) - max_items
-    return ", ".join(items[:max_items]) + (f" and {rest:,} more" if rest > 0 else "")
+    n_others = len(items) - max_items
+    return ", ".join(items[:max_items]) + (f" and {n_others:,} more" if n_others > 0 else "")
 
 
 def join_words(items: Iterable[str]) -> str:

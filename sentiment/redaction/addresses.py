@@ -122,8 +122,8 @@ def find_secrets(text: str) -> Iterator[str]:
             yield from (v for k, v in query if _PARAMETER.fullmatch(f"?{k}=x"))
 
 
-def _decode(*written: str | None) -> set[str]:
-    values = {value for value in written if value}
+def _decode(*texts: str | None) -> set[str]:
+    values = {value for value in texts if value}
     return values | set(map(unquote, values)) | set(map(unquote_plus, values))
 
 

@@ -132,12 +132,12 @@ class RunFolder:
         OSError
             It cannot be created or written, or libraries that write files do not accept its name.
         """
-        home = folder = folder.absolute()
-        if not is_unicode(home):
-            raise OSError(EILSEQ, "the name is not in UTF-8", str(home))
-        new_folders = _make_folders(home)
+        parent = folder = folder.absolute()
+        if not is_unicode(parent):
+            raise OSError(EILSEQ, "the name is not in UTF-8", str(parent))
+        new_folders = _make_folders(parent)
         while not _claim(folder):
-            folder = home / make_timestamp().replace("/", "_")
+            folder = parent / make_timestamp().replace("/", "_")
             new_folders += _make_folders(folder)
         return cls(folder, new_folders)
 

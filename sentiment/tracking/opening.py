@@ -182,10 +182,10 @@ def _check_database(uri: str, public_uri: str) -> None:
     with create_engine(url, poolclass=NullPool, connect_args=connect_args).connect() as connection:
         tables = inspect(connection).get_table_names()
     if tables and _MLFLOW_TABLE not in tables:
-        rest = f", and {len(tables) - 2:,} more" if len(tables) > 2 else ""
+        others = f", and {len(tables) - 2:,} more" if len(tables) > 2 else ""
         raise TrackingStoreError(
             public_uri,
-            f"the database holds the tables of another program ({quote_list(tables[:2])}{rest}); "
+            f"the database holds the tables of another program ({quote_list(tables[:2])}{others}); "
             "expected one that is new, or that MLflow has made",
             ExitCode.MISTAKE,
         )
