@@ -1,4 +1,4 @@
-"""Show why a text is taken for what it is: python scripts/explain.py text="A gem."."""
+"""Explain the prediction for a text: python scripts/explain.py text="A gem."."""
 
 import _checkout  # noqa: F401 - before sentiment is imported
 

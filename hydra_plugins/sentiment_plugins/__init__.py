@@ -1,1 +1,1 @@
-"""The sweepers behind ``-m``; Hydra finds plugins in this namespace."""
+"""Sweepers for ``-m`` and other plugins; Hydra finds plugins in this namespace."""

@@ -183,7 +183,7 @@ def _join(path: str, key: Any) -> str:
 
 
 def _get_written(node: DictConfig, key: Any) -> Any:
-    """Return a value as it is written, without resolving interpolations."""
+    """Return a raw value, without resolving interpolations."""
     inner: Any = node._get_node(key)
     return inner._value() if inner is not None else None
 

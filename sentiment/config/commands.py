@@ -23,7 +23,7 @@ _SOURCES = {"monitoring": "monitor"}
 _SCRIPT, _PROGRAM = "python scripts/{}.py", "sentiment {}"
 _arguments: list[str] = []  # of the command line
 _form = _SCRIPT
-_folder = ""  # of the scripts, as it was typed
+_folder = ""  # of the scripts, as typed
 # Characters that shells interpret also in double quotes.
 _SPECIAL = set('"$`\\!')
 # Commands with choices of config files.
@@ -37,14 +37,14 @@ def remember_program() -> None:
 
 
 def remember_arguments(arguments: Sequence[str], program: str = "") -> None:
-    """Remember the command line of this process, parts of which suggested commands repeat.
+    """Remember the command line of this process, from which suggested commands repeat settings.
 
     Parameters
     ----------
     arguments : sequence of str
         The command-line arguments after the program.
     program : str
-        The script as it was typed, which may be outside the working folder.
+        The script as typed, which may be outside the working folder.
     """
     global _folder
     _arguments[:] = arguments

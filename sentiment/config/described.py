@@ -108,7 +108,7 @@ def find_expected_values(setting: Setting, path: Path) -> str:
     from sentiment.config.estimators import find_expected
 
     constraints = list_constraints(setting.target).get(setting.name)
-    # No constraint accepts this object, so the result describes all of them.
+    # No constraint accepts this object, so the result describes all constraints.
     return find_expected(constraints, object()) if constraints is not None else ""
 
 

@@ -214,7 +214,7 @@ def _make_target(group: str, target: str) -> Schema:
 
 
 def _has_unlisted_parameters(target: str) -> bool:
-    """Return whether there are other parameters than those that can be listed."""
+    """Return whether a target accepts parameters that cannot be listed."""
     return target not in TARGETS and list_parameters(target) is None
 
 

@@ -86,7 +86,7 @@ _NAMES = (
     "label_ranking_precision, hamming_loss"
 )
 ALL_BUILT_IN = BUILT_IN | ORDERED | MULTILABEL
-# Further objectives of a search: costs of a model, of which less is better.
+# Further objectives of a search: costs of a model, which it minimizes.
 COSTS = {"size_mb": "model/size_mb", "predict_seconds": "validation/predict_seconds"}
 _RESPONSES = ("predict", "predict_proba")
 _REMEDY = (
@@ -240,7 +240,7 @@ def list_measured(*, ordered: bool = False, multilabel: bool = False) -> list[st
 def list_shown(
     classes: int, *extra: str, ordered: bool = False, multilabel: bool = False
 ) -> list[str]:
-    """Return the metrics that tables show: a few of those that fit, and the user's own.
+    """Return the metrics in tables: a few of the applicable ones, and the user's own.
 
     Parameters
     ----------

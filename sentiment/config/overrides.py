@@ -37,7 +37,7 @@ class SplitOverride:
     package : str, optional
         The package of a group.
     value : str, optional
-        What follows ``=``, as it was typed; None without ``=``.
+        The text after ``=``, as typed; None without ``=``.
     """
 
     prefix: str
@@ -126,7 +126,7 @@ def parse_overrides(overrides: Sequence[str], loader: ConfigLoader | None = None
     Raises
     ------
     OverrideParseException
-        One of them is not an override.
+        One of `overrides` is invalid.
     """
     return OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
 
@@ -153,7 +153,7 @@ def is_quoted(override: Override) -> bool:
 
 def quote(value: str, mark: str = "'") -> str:
     """Return `value` in quotes, so that Hydra's parser returns the same value."""
-    # Hydra only interprets backslashes in front of a quote.
+    # Hydra only interprets backslashes before a quote.
     escaped = re.sub(rf"(\\*)({mark})", rf"\1\1\\{mark}", value)
     escaped = re.sub(r"(\\+)\Z", r"\1\1", escaped)
     return f"{mark}{escaped}{mark}"

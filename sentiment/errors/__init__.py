@@ -1,7 +1,7 @@
 """Errors that the user can fix.
 
-Each constructor takes facts and composes the message: what was found, what was expected and what to
-do. Each class also derives from the builtin exception that a caller would catch.
+Each constructor takes facts and composes the message: the finding, the expectation and the remedy.
+Each class also derives from the builtin exception that a caller would catch.
 """
 
 from sentiment.errors.base import (

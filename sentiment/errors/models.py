@@ -81,7 +81,7 @@ class ModelPackageError(SentimentError, ImportError):
 
 
 class UnexplainableModelError(SentimentError, TypeError):
-    """A model has no weights of terms by which its predictions could be explained."""
+    """A model has no weights of terms, so its predictions cannot be explained."""
 
     def __init__(self, model: str, features: str = "") -> None:
         description = f"{model} on features of {features}" if features else model

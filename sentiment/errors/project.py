@@ -14,7 +14,7 @@ class ProjectFileError(SentimentError, ValueError):
     path : Path
         The file.
     reason : str
-        What was found, and what was expected.
+        The finding and the expectation.
     remedy : str
         Example of a valid setting of this kind.
     """

@@ -43,7 +43,7 @@ class TooFewRowsError(SentimentError, ValueError):
             if min_per_class is None
             else f", with data.min_per_class={min_per_class}"
         )
-        # Two classes have to remain; the merged classes may be one of them.
+        # Two classes have to remain, one of which may be the merged class.
         n_remaining = classes - len(small)
         if n_remaining > 1:
             rare = (

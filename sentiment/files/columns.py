@@ -119,7 +119,7 @@ def check_extra_columns(path: Path, columns: Sequence[str], required: Sequence[s
     Raises
     ------
     MissingExtraColumnsError
-        It lacks some of them.
+        Some columns are missing.
     """
     missing = [name for name in required if name not in columns]
     if missing:

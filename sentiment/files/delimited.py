@@ -161,7 +161,7 @@ class DelimitedFile:
                 max_rows = _MOST_ROWS if split.count or not split.is_full else 2 * max_rows
                 if split.is_full:
                     continue
-                # A carriage return behind the longest record may be followed by a newline.
+                # A carriage return after the longest record may be followed by a newline.
                 if is_held_back or len(buffer) <= lines.LONGEST + (not is_final):
                     break
                 line, buffer = lines.skip_line(buffer, blocks, b"\r\n")

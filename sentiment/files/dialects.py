@@ -58,7 +58,7 @@ class Dialect:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    r"""Settings of an input; those that are None are detected.
+    r"""Settings of an input; None means detection.
 
     Parameters
     ----------

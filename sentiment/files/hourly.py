@@ -115,7 +115,7 @@ class HourlyTable:
                 remaining = remaining[os.write(self._file, remaining) :]
             os.fsync(self._file)
         except OSError:
-            # Rows behind an incomplete batch could not be read.
+            # Rows after an incomplete batch could not be read.
             os.ftruncate(self._file, self._size)
             raise
         self._size += data.size

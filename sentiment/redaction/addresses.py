@@ -12,7 +12,7 @@ _SCHEME = re.compile(r"(?<![a-z0-9+.\-])([a-z][a-z0-9+.\-]*)://", re.IGNORECASE)
 # A name and a colon; neither a path nor an IPv6 address.
 _USER = re.compile(r"""[^\s:/@?#'"\\\[]*:""")
 _PORT = re.compile(r"\d{1,5}[/?#]")
-# Addresses in which a slash ends the host, whatever follows.
+# Schemes whose addresses end the host at the first slash.
 _HOST_ENDS_AT_SLASH = {"http", "https", "ws", "wss", "ftp", "tcp", "tls"}
 NAMES = (
     r"\w*(?:password|passwd|pwd|passphrase|secret|api_?key|access_?key(?:_?id)?|private_?key"

@@ -9,7 +9,7 @@ from html import escape
 _JOINERS = "\u200c\u200d"
 # Characters that begin or end markup of CommonMark inside a line.
 _MARKUP = re.compile(r"[\\`*_\[\]<>&~]")
-# Longer than paths in use, and than any line that a person reads.
+# Longer than usual paths and readable lines.
 _LONG_WORD = re.compile(r"[^\s'\"]{501,}")
 _LONG_LINE = re.compile(r"(.{2000}).{1501,}(.{500})")
 
@@ -115,7 +115,7 @@ def escape_markdown(text: str) -> str:
 
 
 def tabulate_html(facts: Mapping[str, str]) -> str:
-    """Return `facts` as an HTML table for notebooks, without those that have no value.
+    """Return `facts` as an HTML table for notebooks; facts without a value are omitted.
 
     Examples
     --------

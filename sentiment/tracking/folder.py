@@ -52,7 +52,7 @@ class RunFacts:
     description : str
         A summary, in Markdown; may contain `RUN_ID`.
     key : str
-        Unique key of the run, by which a second recording finds the first one.
+        Unique key of the run, so that a second recording finds the first one.
     started, ended : float
         In seconds since the epoch.
     audit : str

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Seconds between attempts. MLflow itself waits 20 s for an sqlite store that is locked, so no
-# attempt is made after so many seconds, and the longest wait is about 40 s.
+# attempt is made after `_PATIENCE` seconds, and the longest wait is about 40 s.
 _DELAYS = (0.5, 1.0, 2.0, 4.0)
 _PATIENCE = 20.0
 # Disk errors in messages of sqlite and the operating system.

@@ -118,7 +118,7 @@ def release_memory() -> None:
 def release_libraries() -> None:
     """Return unchanged pages of libraries to the operating system.
 
-    Most of them were needed only at start: LLVM alone keeps 70 MB of them once kernels are loaded.
+    Most of these pages are needed only at start: LLVM alone keeps 70 MB once kernels are loaded.
     If a page is used again, the system reads it from its file cache.
     """
     with suppress(AttributeError, OSError, TypeError):  # another system than Linux

@@ -38,7 +38,7 @@ class MlflowSweep(SweepRecord):
     """The run of a sweep.
 
     One process records all jobs of a sweep, each in a few calls when it has ended: jobs need not
-    load MLflow, and none of them waits for the store.
+    load MLflow, and none waits for the store.
 
     Parameters
     ----------

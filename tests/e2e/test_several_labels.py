@@ -284,7 +284,7 @@ def test_the_steps_of_a_flow_take_label_sets(folder: Path) -> None:
         (["optimize=quadratic_kappa"], "optimize is quadratic_kappa, which rows with several"),
         (["data.ordered=true"], "data.ordered is for one label in each row"),
         (["data.rare_label='a;b'"], "data.rare_label is 'a;b', with data.label_separator in it"),
-        (["data.label_separator=' '"], "what is between two labels"),
+        (["data.label_separator=' '"], "a separator of labels"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(

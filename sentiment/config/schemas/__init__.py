@@ -79,7 +79,7 @@ COMMANDS: dict[str, type[Settings]] = {
     "flow": commands.FlowSettings,
     "serve": ServeSettings,
 }
-# Schemas of the classes in group files, by which settings are checked before these are imported.
+# Schemas of the classes in group files, so that settings are checked without importing the classes.
 TARGETS: dict[str, type[Settings]] = {
     "sentiment.data.datasets.EmbeddedReviews": EmbeddedSettings,
     "sentiment.data.datasets.TableFile": TableSettings,

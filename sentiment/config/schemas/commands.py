@@ -120,9 +120,7 @@ class SuggestSettings(InputSettings):
         ]
         | None
     )
-    label_separator: (
-        Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
-    )
+    label_separator: Annotated[str, Rule("a separator of labels, such as ';'", str.strip)] | None
     labelled: Text | None
     run: Text
     metric: Metric

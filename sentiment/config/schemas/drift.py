@@ -18,12 +18,12 @@ class ThresholdSettings(Settings):
         Between numbers, in standard deviations of the reference (Wasserstein); 0.1 is Evidently's
         default.
     labels : float
-        Factor by which the odds of a predicted label rise or fall, above 1. What Chen, Cohen and
-        Chen (2010, "How big is a big odds ratio?") call small is 1.68: from 50 % to 63 % or 37 %,
-        from 1 % to 1.7 % or 0.6 %.
+        Factor by which the odds of a predicted label rise or fall, above 1. Chen, Cohen and Chen
+        (2010, "How big is a big odds ratio?") call 1.68 small: from 50 % to 63 % or 37 %, from 1 %
+        to 1.7 % or 0.6 %.
     share : float
-        Between shares of rows, such as those that hold a word (Cohen's h); 0.2 is what Cohen
-        (1988) calls small, and what 1 % is from 4 %.
+        Between shares of rows, such as the rows with a word (Cohen's h). Cohen (1988) calls 0.2
+        small, the distance between 1 % and 4 %.
     accuracy : float
         Fall of the accuracy, on all rows or on those of one true label; 0.05 is five points.
     errors : float

@@ -89,7 +89,7 @@ class DatasetSettings(Settings):
     rare_label: Text = "other"
     ordered: bool | Labels = False
     label_separator: (
-        Annotated[str, Rule("what is between two labels, such as ';'", str.strip)] | None
+        Annotated[str, Rule("a separator of labels, such as ';'", str.strip)] | None
     ) = None
     extra_columns: list[Column] | dict[str, _ColumnKind] | None = None
     unlabelled: Text | None = None

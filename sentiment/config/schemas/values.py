@@ -75,7 +75,7 @@ _BETWEEN_0_AND_1 = (("exclusiveMinimum", 0), ("exclusiveMaximum", 1))
 Text = Annotated[str, Rule("a text that is not empty", lambda text: bool(text.strip()))]
 Folder = Annotated[str, Rule("a folder, such as outputs=outputs", lambda text: bool(text.strip()))]
 Column = Annotated[str, Rule("the name of a column", bool)]
-# A project may have metrics of its own.
+# A project may define its own metrics.
 Metric = Annotated[
     str,
     Rule(
@@ -144,7 +144,7 @@ Level = Annotated[
         limits=(("minimum", 0.5), ("exclusiveMaximum", 1)),
     ),
 ]
-# With fewer resamples, a handful of them would determine the ends of a 95 % interval.
+# With fewer resamples, very few would determine the ends of a 95 % interval.
 Resamples = Annotated[int, at_least(200, "a whole number from 200 to 1,000,000", 10**6)]
 Trusted = list[Annotated[str, Rule(EXPECTED, is_class_pattern)]]
 ModelName = Annotated[
