@@ -11,7 +11,7 @@ from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
 
 from sentiment.config.conf_folder import CONF
-from sentiment.config.described import (
+from sentiment.config.descriptions import (
     Setting,
     find_expected_values,
     find_meaning,

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from sentiment.cli.allocation import share_arena
-from sentiment.cli.homes import prepare_home
+from sentiment.cli.cache_folders import prepare_home
 from sentiment.cli.interrupts import raise_interrupts
 from sentiment.cli.startup import defer_imports
 from sentiment.config import (

@@ -7,11 +7,11 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from sentiment.config.kinds import list_hints, show
 from sentiment.config.metrics import MULTILABEL, NOT_MULTILABEL, ORDERED, list_measured
 from sentiment.config.recording import learn_config
 from sentiment.config.schemas import COMMANDS, TARGETS, Group, Settings, check_values, is_nested
 from sentiment.config.targets import HYDRA_KEYS
+from sentiment.config.type_hints import list_hints, show
 from sentiment.errors import ConfigError, SentimentError, read_reason, suggest
 
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")

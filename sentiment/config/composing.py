@@ -21,10 +21,10 @@ from sentiment.config.commands import show_commands
 from sentiment.config.conf_folder import CONF
 from sentiment.config.explaining import explain_error, list_choices
 from sentiment.config.job import list_group_choices
-from sentiment.config.kinds import list_hints
 from sentiment.config.overrides import find_key, is_sweep, split_override
 from sentiment.config.schemas import COMMANDS
 from sentiment.config.starting import check_start, trust_typed
+from sentiment.config.type_hints import list_hints
 from sentiment.errors import ConfigError, SentimentError
 
 

@@ -14,15 +14,6 @@ from typing import Any, Protocol, get_type_hints
 from omegaconf import DictConfig, ListConfig
 
 from sentiment.config.arguments import GRIDS, list_constraints, prepare_value
-from sentiment.config.kinds import (
-    WRONG,
-    convert,
-    describe,
-    describe_problem,
-    list_hints,
-    list_types,
-    show,
-)
 from sentiment.config.project import is_trusted
 from sentiment.config.schemas import INT_MAX, EstimatorSettings
 from sentiment.config.targets import (
@@ -33,6 +24,15 @@ from sentiment.config.targets import (
     list_parameters,
     list_required,
     locate,
+)
+from sentiment.config.type_hints import (
+    WRONG,
+    convert,
+    describe,
+    describe_problem,
+    list_hints,
+    list_types,
+    show,
 )
 from sentiment.errors import UserCodeError, join_words, read_reason, suggest
 

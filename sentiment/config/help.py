@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
 from sentiment.config.conf_folder import CONF
-from sentiment.config.described import find_meaning, read_settings
+from sentiment.config.descriptions import find_meaning, read_settings
 from sentiment.config.project import list_conf
 
 # Folders under conf/ with files for other files to include.

@@ -21,8 +21,7 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from sentiment.config.arguments import list_constraints
 from sentiment.config.conf_folder import CONF
-from sentiment.config.described import list_comments, read_settings
-from sentiment.config.kinds import describe, list_hints
+from sentiment.config.descriptions import list_comments, read_settings
 from sentiment.config.project import is_trusted, list_conf, list_trusted
 from sentiment.config.schemas import (
     COMMANDS,
@@ -33,6 +32,7 @@ from sentiment.config.schemas import (
     is_nested,
 )
 from sentiment.config.targets import EXTRAS, is_allowed, list_parameters, locate
+from sentiment.config.type_hints import describe, list_hints
 
 FOLDER = Path("schemas")
 # The files that each schema applies to, in the form of the editors' setting yaml.schemas.

@@ -12,9 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from sentiment.config.checking import check_config
 from sentiment.config.job import check_no_sweep, list_typed
-from sentiment.config.kinds import WRONG, convert
 from sentiment.config.project import trust
 from sentiment.config.schemas import Folder, Trusted
+from sentiment.config.type_hints import WRONG, convert
 from sentiment.errors import ConfigError
 
 # Folders that did not exist when this process began, the innermost first.

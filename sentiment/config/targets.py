@@ -5,9 +5,9 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from sentiment.config.kinds import list_hints
 from sentiment.config.project import import_object, list_trusted, matches
 from sentiment.config.schemas import TARGETS
+from sentiment.config.type_hints import list_hints
 from sentiment.errors import UserCodeError
 
 # Hydra's own keys beside the parameters of an object.

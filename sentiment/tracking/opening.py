@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from sentiment.errors import ExitCode, TrackingStoreError, quote_list
 from sentiment.files.locking import hold_lock
 from sentiment.tracking.folder import is_unicode
-from sentiment.tracking.patience import PatientClient, attempt, list_store_errors, translate
+from sentiment.tracking.retries import RetryingClient, attempt, list_store_errors, translate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -112,8 +112,8 @@ def connect(uri: str, public_uri: str) -> "MlflowClient":
         raise
     except problems as error:
         raise translate(public_uri, error) from error
-    patient: Any = PatientClient(client, public_uri)
-    return patient  # type: ignore[no-any-return]
+    retrying: Any = RetryingClient(client, public_uri)
+    return retrying  # type: ignore[no-any-return]
 
 
 def _make_absolute(uri: str) -> str:

@@ -13,8 +13,8 @@ from sentiment.tracking.downloads import is_local, make_download_folder
 from sentiment.tracking.folder import MODEL, RUN_ID, RunFacts, RunFolder
 from sentiment.tracking.limits import CALL_ITEMS, PARAM_LENGTH, TAG_LENGTH
 from sentiment.tracking.model_folder import make_model_folder
-from sentiment.tracking.patience import store_failures
 from sentiment.tracking.records import SCALE, ModelChoice, RunRecord
+from sentiment.tracking.retries import store_failures
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -27,9 +27,7 @@ from sentiment.tracking.downloads import make_download_folder
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.limits import NAME_LENGTH, TAG_LENGTH
 from sentiment.tracking.opening import connect, find_sqlite_path, import_ahead
-from sentiment.tracking.patience import list_store_errors, translate
 from sentiment.tracking.processes import ProcessMark, has_ended
-from sentiment.tracking.reading import find_artifact, find_model, find_version
 from sentiment.tracking.records import (
     NAMED,
     ModelChoice,
@@ -40,7 +38,9 @@ from sentiment.tracking.records import (
     explain_name,
 )
 from sentiment.tracking.registry import MlflowRegistry
+from sentiment.tracking.retries import list_store_errors, translate
 from sentiment.tracking.runs import MlflowRun, describe_model
+from sentiment.tracking.sqlite_reader import find_artifact, find_model, find_version
 from sentiment.tracking.sweeps import MlflowSweep, is_active, search_all
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from sentiment.config import name_source
 from sentiment.redaction import redact, redact_values
 from sentiment.tracking import provenance
 from sentiment.tracking.limits import CALL_ITEMS, NAME_LENGTH, PARAM_LENGTH, TAG_LENGTH
-from sentiment.tracking.patience import store_failures
 from sentiment.tracking.processes import ProcessMark
 from sentiment.tracking.records import SweepRecord
+from sentiment.tracking.retries import store_failures
 from sentiment.tracking.runs import log_files
 
 if TYPE_CHECKING:

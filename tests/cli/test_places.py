@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, Run
 from starting import Starter
 
-from sentiment.cli.homes import prepare_home
+from sentiment.cli.cache_folders import prepare_home
 from sentiment.commands.flow.job import choose_prefect_home
 from sentiment.errors import ConfigError
 

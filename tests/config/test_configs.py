@@ -17,9 +17,9 @@ from sklearn.base import is_classifier
 from sentiment.commands.search.ranking import find_objectives
 from sentiment.commands.search.studies.spaces import read_space
 from sentiment.config import compose, make, write_override
-from sentiment.config.kinds import list_hints
 from sentiment.config.schemas import COMMANDS, TARGETS
 from sentiment.config.targets import locate
+from sentiment.config.type_hints import list_hints
 from sentiment.data.datasets import Dataset
 from sentiment.modeling.adapting import adapt_classifier
 from sentiment.modeling.estimators.label_set_chain import LabelSetChain

@@ -14,9 +14,9 @@ from sentiment.commands.flow.steps import Steps
 from sentiment.config import compose, flatten, make, quote_free_text, record_yaml
 from sentiment.config.composing import _compose
 from sentiment.config.conf_folder import CONF
-from sentiment.config.kinds import list_hints
 from sentiment.config.schemas import COMMANDS as SCHEMAS
 from sentiment.config.schemas import find_types
+from sentiment.config.type_hints import list_hints
 from sentiment.errors import ConfigError
 
 # What is typed, and what the setting is then: the same, but for what Hydra itself unquotes.

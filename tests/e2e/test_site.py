@@ -16,7 +16,7 @@ from conftest import ROOT
 
 import sentiment
 from sentiment.config.conf_folder import CONF
-from sentiment.config.described import read_settings
+from sentiment.config.descriptions import read_settings
 from sentiment.errors import ExitCode
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]

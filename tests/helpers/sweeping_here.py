@@ -17,7 +17,7 @@ from sentiment.commands.search.search import run_search
 from sentiment.commands.search.trial import run_trial
 from sentiment.commands.search.workers import NextJob
 from sentiment.config import Job
-from sentiment.tracking import opening, patience
+from sentiment.tracking import opening, retries
 
 
 class HereLauncher:
@@ -96,15 +96,15 @@ class Unreliable:
 
 @contextmanager
 def stricken(outage: Outage) -> Iterator[None]:
-    """Let all clients that are made in the ``with`` block meet an outage, without patience."""
-    before, delays = opening.PatientClient, patience._DELAYS
+    """Let all clients that are made in the ``with`` block meet an outage, without retries."""
+    before, delays = opening.RetryingClient, retries._DELAYS
 
     def make(client: Any, store: str) -> Any:
         return before(Unreliable(client, outage), store)
 
-    opening.PatientClient = make  # type: ignore[assignment,misc]
-    patience._DELAYS = ()  # type: ignore[assignment]
+    opening.RetryingClient = make  # type: ignore[assignment,misc]
+    retries._DELAYS = ()  # type: ignore[assignment]
     try:
         yield
     finally:
-        opening.PatientClient, patience._DELAYS = before, delays  # type: ignore[misc]
+        opening.RetryingClient, retries._DELAYS = before, delays  # type: ignore[misc]

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score, precision_recall_curve
 
-from sentiment.config.kinds import show
 from sentiment.config.schemas import ScorerSettings
+from sentiment.config.type_hints import show
 from sentiment.errors import ConfigError, GoalOutOfReachError
 from sentiment.modeling.decision_rules import DecisionRule
 from sentiment.modeling.predictions import Predictions

@@ -37,7 +37,7 @@ from sentiment.errors import (
     SweepNotRecordedError,
     TrackingStoreError,
 )
-from sentiment.tracking import KEY, MlflowTracker, RunFolder, patience
+from sentiment.tracking import KEY, MlflowTracker, RunFolder, retries
 from sentiment.tracking.processes import STALE_AFTER, ProcessMark, has_ended
 from sentiment.tracking.recording import record
 from sentiment.tracking.stages import SilentObserver
@@ -107,7 +107,7 @@ def test_a_server_that_dies_costs_nothing(
     served: Callable[..., str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "_DELAYS", (0.1,))
+    monkeypatch.setattr(retries, "_DELAYS", (0.1,))
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     store_setting = [
         *("--backend-store-uri", f"sqlite:///{tmp_path}/server.db", "--workers", "1"),
@@ -147,7 +147,7 @@ def test_a_server_that_dies_costs_nothing(
 def test_a_locked_store_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(patience, "_DELAYS", ())
+    monkeypatch.setattr(retries, "_DELAYS", ())
     where = [f"outputs={tmp_path / 'out'}"]
     locks: list[sqlite3.Connection] = []
 
@@ -167,7 +167,7 @@ def test_a_locked_store_costs_nothing(
 @pytest.mark.slow
 def test_a_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From the moment at which the run is to be recorded on, files cannot grow."""
-    monkeypatch.setattr(patience, "_DELAYS", ())
+    monkeypatch.setattr(retries, "_DELAYS", ())
     outputs = tmp_path / "out"
     with (
         ExitStack() as disk,
@@ -183,7 +183,7 @@ def test_a_full_disk_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_disk_that_is_full_after_the_model_was_saved_leaves_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_DELAYS", ())
+    monkeypatch.setattr(retries, "_DELAYS", ())
     folder, outputs = tmp_path / "run", f"outputs={tmp_path / 'out'}"
     with ExitStack() as disk, pytest.raises(ModelKeptError, match="without scores") as caught:
         fill = At("save results", lambda: disk.enter_context(full_disk(4096)))
@@ -207,20 +207,20 @@ def test_a_disk_that_is_full_after_the_model_was_saved_leaves_the_model(
 
 def test_what_is_said_of_a_full_disk() -> None:
     for number, reason in ((errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk is full")):
-        error = patience.translate("x", OSError(number, os.strerror(number), "/a/b"))
+        error = retries.translate("x", OSError(number, os.strerror(number), "/a/b"))
         assert error.reason == reason
         assert error.exit_code is ExitCode.IO_ERROR
         assert "Make space on the disk, and give the same command again" in str(error)
         kept = RunNotRecordedError(error, Path("a"), "do x", "the report")
         assert "When there is space on the disk, record the run with: do x" in str(kept)
-    error = patience.translate("x", OSError(errno.EFBIG, os.strerror(errno.EFBIG), "/a/b"))
+    error = retries.translate("x", OSError(errno.EFBIG, os.strerror(errno.EFBIG), "/a/b"))
     assert error.exit_code is ExitCode.IO_ERROR
     assert "Check the disk and the space on it" in str(error)
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
 def test_what_is_said_of_a_store_that_may_not_be_written(number: int, tmp_path: Path) -> None:
-    error = patience.translate("x", OSError(number, os.strerror(number), "/a/b"))
+    error = retries.translate("x", OSError(number, os.strerror(number), "/a/b"))
     assert error.reason == f"it is read-only ('/a/b': {os.strerror(number)})"
     assert error.exit_code is ExitCode.MISTAKE
     assert "Give this user the right to write the store" in str(error)
@@ -232,7 +232,7 @@ def test_what_is_said_of_a_store_that_may_not_be_written(number: int, tmp_path: 
         connection.execute(sqlalchemy.text("CREATE TABLE x (y)"))
     flushed = f"(raised as a result of Query-invoked autoflush)\n{caught.value}"
     for logged in (caught.value, MlflowException(flushed)):
-        error = patience.translate("x", logged)
+        error = retries.translate("x", logged)
         assert error.reason == "it is read-only (attempt to write a readonly database)"
         assert error.exit_code is ExitCode.MISTAKE
 
@@ -311,8 +311,8 @@ def test_calls_are_repeated_while_a_store_is_away(monkeypatch: pytest.MonkeyPatc
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
 
-    def use(store: Flaky) -> patience.PatientClient:
-        return patience.PatientClient(store, "http://x")
+    def use(store: Flaky) -> retries.RetryingClient:
+        return retries.RetryingClient(store, "http://x")
 
     away = Flaky(3, "TEMPORARILY_UNAVAILABLE")
     assert use(away).log_batch() == "done"

@@ -31,7 +31,7 @@ from sentiment.errors import (
     UntrustedModelError,
 )
 from sentiment.modeling.prediction_columns import PredictionColumns
-from sentiment.tracking import MlflowTracker, NoTracker, patience
+from sentiment.tracking import MlflowTracker, NoTracker, retries
 from sentiment.tracking.choosing import choose_best
 
 Train = Callable[..., TrainingResult]
@@ -371,7 +371,7 @@ def test_a_model_in_another_format_is_refused(tracker: MlflowTracker) -> None:
 def test_a_store_that_cannot_be_opened_is_reported(
     uri: str, reason: str, code: ExitCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(patience, "_DELAYS", (0.1,))
+    monkeypatch.setattr(retries, "_DELAYS", (0.1,))
     with pytest.raises(TrackingStoreError, match=reason) as caught:
         MlflowTracker(uri, "x", "y").open()
     assert caught.value.exit_code is code

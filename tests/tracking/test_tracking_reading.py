@@ -14,8 +14,8 @@ from sentiment.commands.train.job import TrainingResult
 from sentiment.errors import ExperimentDeletedError, RunDeletedError, RunNotFoundError
 from sentiment.tracking import MlflowTracker
 from sentiment.tracking import store as tracking
-from sentiment.tracking.reading import KNOWN_REVISIONS, find_model
 from sentiment.tracking.records import ModelChoice
+from sentiment.tracking.sqlite_reader import KNOWN_REVISIONS, find_model
 
 Train = Callable[..., TrainingResult]
 

@@ -8,7 +8,6 @@ from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any
 
-from sentiment.config.kinds import list_hints, list_types
 from sentiment.config.schemas import commands
 from sentiment.config.schemas.base import Group, Settings, check_values, is_nested
 from sentiment.config.schemas.commands import RUN_KEYS
@@ -32,6 +31,7 @@ from sentiment.config.schemas.serving import (
     ServeSettings,
 )
 from sentiment.config.schemas.values import INT_MAX, Folder, Trusted, parse_goal
+from sentiment.config.type_hints import list_hints, list_types
 
 __all__ = [
     "COMMANDS",

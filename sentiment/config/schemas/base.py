@@ -6,7 +6,7 @@ from typing import Annotated, Any, Self, cast
 
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.config.kinds import WRONG, convert, describe_problem, list_hints
+from sentiment.config.type_hints import WRONG, convert, describe_problem, list_hints
 from sentiment.errors import ConfigError
 
 # A group of files, whose ``_target_`` names the class with the settings.

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings
 from sentiment.config.schemas.drift import AlertSettings, ThresholdSettings
 from sentiment.config.schemas.groups import SweepSettings, find_dialect_problems
@@ -28,6 +27,7 @@ from sentiment.config.schemas.values import (
     Trusted,
     at_least,
 )
+from sentiment.config.type_hints import Rule
 from sentiment.errors import count_of
 
 # Letters of compared runs; their number limits a comparison.

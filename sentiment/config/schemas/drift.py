@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from sentiment.config.kinds import one_of
 from sentiment.config.schemas.base import Settings
 from sentiment.config.schemas.values import Factor, Positive, Share, WebAddress, at_least
+from sentiment.config.type_hints import one_of
 
 
 @dataclass(frozen=True, kw_only=True)

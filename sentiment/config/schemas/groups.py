@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from sentiment.config.kinds import Rule, one_of
 from sentiment.config.metrics import COSTS, describe_expected
 from sentiment.config.schemas.base import Settings
 from sentiment.config.schemas.values import (
@@ -24,6 +23,7 @@ from sentiment.config.schemas.values import (
     is_pattern,
     is_range,
 )
+from sentiment.config.type_hints import Rule, one_of
 from sentiment.errors import ConfigError
 from sentiment.files.dialects import ReadOptions
 

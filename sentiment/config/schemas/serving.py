@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any
 
-from sentiment.config.kinds import Rule
 from sentiment.config.schemas.base import Group, Settings, check_values
 from sentiment.config.schemas.drift import AlertSettings, DriftSettings
 from sentiment.config.schemas.values import (
@@ -19,6 +18,7 @@ from sentiment.config.schemas.values import (
     Trusted,
     at_least,
 )
+from sentiment.config.type_hints import Rule
 
 # The route of the model that ``scripts/serve.py model=`` names, and of the path ``/predict``.
 DEFAULT_ROUTE = "sentiment"

@@ -5,7 +5,6 @@ import warnings
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from sentiment.config.kinds import Rule, one_of
 from sentiment.config.metrics import (
     ALL_BUILT_IN,
     COSTS,
@@ -14,6 +13,7 @@ from sentiment.config.metrics import (
     list_custom_metrics,
 )
 from sentiment.config.project import EXPECTED, is_class_pattern
+from sentiment.config.type_hints import Rule, one_of
 from sentiment.files.dialects import is_encoding
 
 _GOAL = re.compile(r"(precision|recall)\s*>=\s*(\d*\.?\d+)")

@@ -30,7 +30,7 @@ from sentiment.errors import (
 from sentiment.files.control import set_aside
 from sentiment.files.locking import hold_lock
 from sentiment.redaction import redact
-from sentiment.tracking.patience import describe
+from sentiment.tracking.retries import describe
 
 log = logging.getLogger(__name__)
 

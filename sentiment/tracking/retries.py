@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # Seconds between attempts. MLflow itself waits 20 s for an sqlite store that is locked, so no
-# attempt is made after `_PATIENCE` seconds, and the longest wait is about 40 s.
+# attempt is made after `_MAX_SECONDS` seconds, and the longest wait is about 40 s.
 _DELAYS = (0.5, 1.0, 2.0, 4.0)
-_PATIENCE = 20.0
+_MAX_SECONDS = 20.0
 # Disk errors in messages of sqlite and the operating system.
 _DISK_ERRORS = {
     "No space left on device": "the disk is full",
@@ -137,7 +137,7 @@ def attempt(store: str, call: Callable[[], T]) -> T:
         except list_store_errors() as error:
             if not _is_outage(error):
                 raise
-            if delay is None or time.monotonic() - start > _PATIENCE:
+            if delay is None or time.monotonic() - start > _MAX_SECONDS:
                 raise translate(store, error) from error
             log.info("the tracking store is away (%s); trying again", describe(error))
             time.sleep(delay)
@@ -165,7 +165,7 @@ def _is_outage(error: Exception) -> bool:
     return code in _OUTAGES if code is not None else type(error).__name__ == "OperationalError"
 
 
-class PatientClient:
+class RetryingClient:
     """An MLflow client that retries calls while the store is unavailable.
 
     Parameters

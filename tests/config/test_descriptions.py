@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sentiment.config.conf_folder import CONF
-from sentiment.config.described import (
+from sentiment.config.descriptions import (
     find_expected_values,
     find_meaning,
     list_comments,

@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 
 from sentiment.config.conf_folder import CONF
-from sentiment.config.kinds import describe, list_hints
 from sentiment.config.schemas import COMMANDS, TARGETS, EstimatorSettings, WorkerSettings, is_nested
+from sentiment.config.type_hints import describe, list_hints
 
 _COMMENT = re.compile(r"\s*#\s*(.+)")
 _INCLUDED = re.compile(r"(?P<file>[\w/]+)(?:@(?P<package>[\w.]+))?")
