@@ -1,4 +1,4 @@
-"""Labels, names and texts of strangers are shown by scripts, and never obeyed."""
+"""Untrusted labels, names and texts are printed literally."""
 
 import ast
 import html
@@ -51,7 +51,7 @@ def show(capsys: pytest.CaptureFixture[str], *texts: str) -> str:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_text_of_strangers_is_shown_as_it_is(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_untrusted_text_is_shown_literally(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     output = show(capsys, text)
     assert not _OBEYED.search(output)
     assert "in-no-print" not in output
@@ -70,19 +70,19 @@ def test_any_text_is_one_printable_line(text: str) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("ab \\\\`*_[]()<>&~!#x;:/\"'\\n\x1b"), max_size=30))
-def test_markdown_of_strangers_shows_it_literally(text: str) -> None:
+def test_untrusted_markdown_is_escaped(text: str) -> None:
     rendered = MarkdownIt().renderInline(escape_markdown(text))
     assert "<" not in rendered
     assert html.unescape(rendered).strip() == make_printable(text).strip()
 
 
 @pytest.mark.parametrize("text", ["[free](http://x)", "<img src=x>", "<http://x.y>", "![a](b)"])
-def test_links_and_tags_of_strangers_are_shown(text: str) -> None:
+def test_untrusted_links_and_tags_are_escaped(text: str) -> None:
     assert "<" in MarkdownIt().renderInline(text)
     assert html.unescape(MarkdownIt().renderInline(escape_markdown(text))) == text
 
 
-def test_joined_emoji_and_spaces_are_left_as_they_are() -> None:
+def test_joined_emoji_and_spaces_are_unchanged() -> None:
     text = "\U0001f468\u200d\U0001f469\u200d\U0001f467 10\u00a0000 \u0645\u06cc\u200c\u062e"
     assert make_printable(text) == text
     assert make_printable("a\tb\nc", keep="\n") == "a\\tb\nc"
@@ -101,7 +101,7 @@ def test_one_console_prints_everything() -> None:
 
 
 @pytest.mark.process
-def test_a_reader_that_has_read_enough_is_no_failure() -> None:
+def test_a_reader_that_closes_the_pipe_is_not_a_failure() -> None:
     """As in `train.py | head -1`: the shell's code for a closed pipe, and no traceback."""
     program = (
         f"import sys; sys.argv = ['x.py']; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n"

@@ -1,4 +1,4 @@
-"""The project that `sentiment init` makes: its own tests pass, and its parts work everywhere."""
+"""The project of `sentiment init`: its tests pass, and its classes work in all commands."""
 
 import json
 import os
@@ -144,7 +144,7 @@ def test_a_full_disk_leaves_no_part_of_a_project(tmp_path: Path, is_new: bool) -
 
 
 @pytest.mark.parametrize("overrides", [[], ["a", "b"], ["--help"], ["."], ["x" * 300]])
-def test_what_is_no_new_folder_is_one_message(
+def test_an_unusable_folder_is_one_message(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -170,7 +170,7 @@ def trained(project: Path) -> Model:
     return sentiment.load(str(result.run_id))
 
 
-def test_a_callback_that_is_not_there_is_one_message(project: Path, starter: Starter) -> None:
+def test_a_missing_callback_is_one_message(project: Path, starter: Starter) -> None:
     (project / "my_project" / "callbacks.py").unlink()
     done = starter.run(project, "train", "experiment=team")
     assert (done.returncode, done.stdout) == (2, "")
@@ -204,7 +204,9 @@ def test_a_callback_with_wrong_parameters_is_one_message(
 
 @pytest.mark.slow
 @EVERYWHERE
-def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained: Model) -> None:
+def test_user_classes_predict_a_file_and_user_metrics_compare(
+    project: Path, trained: Model
+) -> None:
     from sentiment.commands.compare.job import compare
 
     rows = pd.DataFrame({"text": ["May I have a quote for 4 seats?", "The program crashed"]})
@@ -225,7 +227,7 @@ def test_own_parts_predict_a_file_and_own_metrics_compare(project: Path, trained
     [("local", []), ("local", WORKERS), ("installed", WORKERS)],
     indirect=["project"],
 )
-def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: list[str]) -> None:
+def test_a_search_tries_user_classes(project: Path, starter: Starter, launcher: list[str]) -> None:
     overrides = ["-m", "experiment=team", "search=centroid", "search.n_trials=2", *launcher]
     if (project / "my_project").is_dir():
         done = starter.run(project, "train", *overrides)
@@ -252,7 +254,7 @@ def test_a_search_tries_own_parts(project: Path, starter: Starter, launcher: lis
 
 @pytest.mark.slow
 @EVERYWHERE
-def test_dask_workers_find_own_parts(project: Path, trained: Model) -> None:
+def test_dask_workers_find_user_classes(project: Path, trained: Model) -> None:
     texts = [f"May I have a quote for {n} seats?" for n in range(20_000)]
     pd.DataFrame({"text": texts}).to_csv("new.csv", index=False)
     done = sentiment.predict_file("new.csv", "out.csv", "deploy=dask", "deploy.workers=1")
@@ -261,7 +263,7 @@ def test_dask_workers_find_own_parts(project: Path, trained: Model) -> None:
 
 @pytest.mark.slow
 @EVERYWHERE
-def test_a_flow_promotes_predicts_and_monitors_with_own_parts(
+def test_a_flow_promotes_predicts_and_monitors_with_user_classes(
     project: Path, prefect_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sentiment.commands.flow.job import run_flow
@@ -330,7 +332,7 @@ def test_a_metric_that_cannot_be_used_is_one_message(
         ("train", ["search=centroid", "search.objectives=[cots]"]),
     ],
 )
-def test_a_name_that_is_no_metric_is_answered_with_own_ones(
+def test_an_unknown_metric_lists_those_of_the_user(
     project: Path, primary: str, overrides: list[str]
 ) -> None:
     with pytest.raises(ConfigError, match=r"accuracy, .*precision, .*ece.* cost[.,]") as caught:
@@ -358,9 +360,7 @@ def test_a_metric_that_raises_names_its_line(project: Path) -> None:
         ("confusion_matrix", "loss: sklearn.metrics.confusion_matrix returned ndarray; expected a"),
     ],
 )
-def test_a_metric_of_scikit_learn_that_gives_no_number_is_described(
-    function: str, said: str
-) -> None:
+def test_a_metric_of_scikit_learn_without_a_number_is_described(function: str, said: str) -> None:
     measure = CustomMetric("loss", f"sklearn.metrics.{function}").load()
     with pytest.raises(ProjectFileError) as caught:
         measure(["a", "b"], ["a", "b"])
@@ -368,9 +368,7 @@ def test_a_metric_of_scikit_learn_that_gives_no_number_is_described(
 
 
 @pytest.mark.parametrize("value", ["my_project.metrics.cost", "sklearn.metrics.cost", "costs"])
-def test_an_unknown_metric_is_answered_with_the_names_of_the_project(
-    project: Path, value: str
-) -> None:
+def test_an_unknown_metric_lists_those_of_the_project(project: Path, value: str) -> None:
     for command, setting in (("compare", "metric"), ("finalize", "metric"), ("train", "optimize")):
         with pytest.raises(ConfigError) as caught:
             check_config(compose(command, [f"{setting}={value}"]))
@@ -470,7 +468,7 @@ class Absent(Columns):
         (["data.test_size=0.95"], "data.validation_size + data.test_size is 1.05; expected less"),
     ],
 )
-def test_a_mistake_in_own_code_is_one_message(
+def test_a_mistake_in_user_code_is_one_message(
     project: Path, overrides: list[str], said: str
 ) -> None:
     (project / "my_project" / "bad.py").write_text(BAD)
@@ -615,7 +613,7 @@ def write_odd_package(project: Path) -> None:
         ("Framed", "the fitted Framed holds 'table_ of Framed, a DataFrame', which this project"),
     ],
 )
-def test_a_classifier_that_is_none_is_one_message(project: Path, name: str, said: str) -> None:
+def test_an_invalid_classifier_is_one_message(project: Path, name: str, said: str) -> None:
     """Also in the __init__.py of a package, which a pattern such as odd.* includes."""
     write_odd_package(project)
     overrides = [
@@ -653,7 +651,7 @@ def test_editors_know_the_parts_of_a_project(project: Path) -> None:
 
 
 @pytest.mark.slow
-def test_predictions_that_are_none_are_not_written(project: Path) -> None:
+def test_invalid_predictions_are_not_written(project: Path) -> None:
     """A model that predicts a few rows well may fail on others, in a file as from Python."""
     write_odd_package(project)
     overrides = [

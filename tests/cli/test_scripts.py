@@ -1,4 +1,4 @@
-"""The scripts as a person types them: what they print, what they leave, how they end."""
+"""Scripts as whole processes: their output, files and exit codes."""
 
 import json
 import os
@@ -122,7 +122,7 @@ def test_a_threshold_is_typed_as_a_number(
     assert written["prediction"].tolist() == ["negative", "negative"]
 
 
-def test_a_page_replaces_no_file_unless_it_may(
+def test_a_page_replaces_a_file_only_with_overwrite(
     starter: Starter, tmp_path: Path, trained: subprocess.CompletedProcess[str]
 ) -> None:
     (tmp_path / "notes.html").write_text("mine")
@@ -337,7 +337,7 @@ def test_a_mistake_leaves_no_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_mistake_leaves_folders_that_were_there(starter: Starter, tmp_path: Path) -> None:
+def test_a_mistake_keeps_existing_folders(starter: Starter, tmp_path: Path) -> None:
     (tmp_path / "mine" / "empty").mkdir(parents=True)
     typo = ["data=csv", "data.path=typo.csv"]
     for folder in ("mine/empty", "mine/empty/new", "mine"):
@@ -346,7 +346,7 @@ def test_a_mistake_leaves_folders_that_were_there(starter: Starter, tmp_path: Pa
     assert remaining == ["mine", "mine/empty"]
 
 
-def test_a_place_that_cannot_be_written_is_reported(run_script: Run, tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported(run_script: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run_script("train", "outputs=file")
     assert done.returncode == 2
@@ -356,7 +356,7 @@ def test_a_place_that_cannot_be_written_is_reported(run_script: Run, tmp_path: P
     )
 
 
-def test_a_place_that_is_not_there_is_reported(starter: Starter, tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(starter: Starter, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     done = starter.run(tmp_path, "train", "outputs=loop")
     assert done.returncode == 2
@@ -369,7 +369,7 @@ def test_a_place_that_is_not_there_is_reported(starter: Starter, tmp_path: Path)
     )
 
 
-def test_the_traceback_can_be_had(run_script: Run) -> None:
+def test_a_variable_shows_the_traceback(run_script: Run) -> None:
     done = run_script("train", "+typo=1", env={"HYDRA_FULL_ERROR": "1"})
     assert done.returncode == 2
     assert "Traceback (most recent call last)" in done.stderr
@@ -377,7 +377,7 @@ def test_the_traceback_can_be_had(run_script: Run) -> None:
 
 
 @pytest.mark.process
-def test_a_bug_is_not_dressed_up_as_a_mistake(run_script: Run, tmp_path: Path) -> None:
+def test_a_bug_is_not_reported_as_a_mistake(run_script: Run, tmp_path: Path) -> None:
     program = (
         "import sys; sys.argv = ['train.py']; sys.path.insert(0, r'{scripts}')\n"
         "from sentiment.cli.terminal import run_script\n"
@@ -423,7 +423,7 @@ def test_a_full_disk_is_an_outage_and_not_a_mistake(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_person_who_watches_sees_stages_and_what_to_type_next(
+def test_a_terminal_shows_stages_and_the_next_commands(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a terminal of its own."""

@@ -1,4 +1,4 @@
-"""Imports that commands do without, and the stand-ins for them."""
+"""Imports that commands avoid, and their deferred replacements."""
 
 import json
 import subprocess
@@ -107,7 +107,7 @@ def run_python(program: str) -> str:
 
 
 @pytest.mark.process
-def test_deferred_modules_are_there_when_they_are_used() -> None:
+def test_deferred_modules_are_imported_on_use() -> None:
     """Names that scikit-learn imports are those of scipy, however they are reached."""
     program = """
 import sys

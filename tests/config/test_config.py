@@ -174,7 +174,7 @@ def test_a_mistake_is_reported_in_one_message(override: str, message: str) -> No
 
 
 @pytest.mark.slow
-def test_what_cannot_be_composed_hides_nothing() -> None:
+def test_an_invalid_override_hides_no_other_problem() -> None:
     """Hydra stops at the first of these."""
     printed = mistake("sed=4", "model=svn", "model.C=abc", "seed=1.5", "data=kaggle", "x", "cv=1")
     assert [line.partition(";")[0] for line in printed.splitlines()] == [
@@ -199,13 +199,13 @@ def test_all_problems_are_reported_at_once() -> None:
     assert "  - there is no setting 'deploy._target_x'. Known: run, metric, " in printed
 
 
-def test_the_words_of_the_message_drop_what_another_class_left() -> None:
+def test_the_message_removes_settings_of_another_class() -> None:
     other = "model._target_=sklearn.neighbors.NearestCentroid"
     dropped = re.findall(r"~[\w.]+\w", mistake(other))
     compose("train", [other, *dropped])
 
 
-def test_a_group_of_train_is_not_one_of_other_commands() -> None:
+def test_a_group_of_train_does_not_exist_for_other_commands() -> None:
     with pytest.raises(ConfigError) as caught:
         compose("flow", ["data=csv"])
     assert str(caught.value) == (
@@ -246,7 +246,7 @@ def test_only_listed_targets_are_allowed(target: str) -> None:
     assert not is_allowed(target)
 
 
-def test_an_alias_of_a_foreign_function_is_refused_by_what_it_is() -> None:
+def test_an_alias_of_a_foreign_function_is_refused() -> None:
     name = "sklearn.feature_extraction.text.partial"
     assert "which is not allowed" in mistake(f"model._target_={name}")
     # The whitelist stands even where the check was not made.
@@ -283,7 +283,7 @@ def test_settings_are_flattened_for_the_record() -> None:
     assert flat["tracking.uri"] == "sqlite:///outputs/mlflow.db"
 
 
-def test_what_is_no_free_text_is_left_alone() -> None:
+def test_values_that_are_not_text_are_unchanged() -> None:
     arguments = ["-m", "model=svm,nbsvm", "input=null", "text='it is'", "output=${x}", "--help"]
     assert quote_free_text(arguments) == arguments
     assert quote_free_text(["deploy.threshold=precision>=0.9", "input=a (1).csv"]) == [
@@ -303,9 +303,7 @@ def test_what_is_no_free_text_is_left_alone() -> None:
         ("promote", "champion", ""),
     ],
 )
-def test_a_value_without_a_key_gets_the_key_that_it_is_meant_for(
-    primary: str, word: str, example: str
-) -> None:
+def test_a_value_without_a_key_gets_a_suggested_key(primary: str, word: str, example: str) -> None:
     with pytest.raises(ConfigError) as caught:
         compose(primary, [word])
     assert str(caught.value) == f"{word!r} is not a setting; expected key=value{example}."
@@ -352,7 +350,7 @@ def test_an_option_that_hydra_refuses_is_a_mistake(arguments: list[str], message
         ["input=--x"],
     ],
 )
-def test_options_of_hydra_are_left_to_it(arguments: list[str]) -> None:
+def test_options_of_hydra_are_passed_on(arguments: list[str]) -> None:
     check_options(arguments)
 
 
@@ -362,7 +360,7 @@ def test_options_of_hydra_are_left_to_it(arguments: list[str]) -> None:
      "https://h/a Secret", "https://:80/aSecret", "https://?aSecret",
      "https://h:x/aSecret", "https://h\u00e9/aSecret"],
 )  # fmt: skip
-def test_no_address_that_is_wrong_is_shown_since_it_may_be_a_secret(address: str) -> None:
+def test_an_invalid_address_is_hidden_since_it_may_be_a_secret(address: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_config(compose("serve", [f'alert.url="{address}"']))
     assert str(caught.value).startswith(

@@ -1,4 +1,4 @@
-"""Every file under conf/ composes and becomes what its group is for."""
+"""Every file under conf/ composes and is instantiated as an object of its group."""
 
 import inspect
 from pathlib import Path
@@ -62,7 +62,7 @@ def make_one(group: str, name: str, *methods: str) -> Any:
     return make(compose("train", overrides), group, *methods)
 
 
-def test_no_file_is_left_out() -> None:
+def test_every_config_file_is_tested() -> None:
     groups = {path.parent.as_posix() for path in FILES} - {part.parent.as_posix() for part in PARTS}
     assert groups == {
         *(".", "data", "features", "model", "deploy", "tracking", "experiment", "search")
@@ -168,7 +168,7 @@ def test_experiment(name: str) -> None:
     "primary",
     ["train", "predict", "best", "monitor", "compare", "promote", "finalize", "record", "serve"],
 )
-def test_the_primary_configs_hold_what_their_schemas_say(primary: str) -> None:
+def test_the_primary_configs_have_the_settings_of_their_schemas(primary: str) -> None:
     missing = {
         "predict": ["input=x.csv"],
         "best": ["search.name=svm"],
@@ -223,7 +223,7 @@ def test_lists_become_the_pairs_that_scikit_learn_wants() -> None:
     assert dict(make(union, "features").transformer_list)["char"].ngram_range == (2, 4)
 
 
-def test_one_seed_rules_all() -> None:
+def test_one_seed_sets_all_seeds() -> None:
     cfg = compose("train", ["seed=7", "model=svm"])
     assert make(cfg, "model").estimator.random_state == 7
 
@@ -279,7 +279,7 @@ def test_every_quick_model_has_its_part_in_all() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in options("search") if name != "grid"])
-def test_what_is_checked_before_a_search_has_every_choice_and_both_ends(name: str) -> None:
+def test_samples_of_a_space_have_every_choice_and_both_bounds(name: str) -> None:
     space = read_space(compose("train", [f"search={name}"]).search, [])
     overrides = {override for sample in space.list_samples() for override in sample}
     cases = [case for spaces in space.branches.values() for case in spaces.values()]

@@ -1,4 +1,4 @@
-"""Settings as the files under conf/ describe them: every one has a meaning."""
+"""Descriptions of settings in the files under conf/: each setting has one."""
 
 import inspect
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_every_setting_has_a_meaning(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_no_setting_of_a_file_is_left_out(path: Path) -> None:
+def test_all_settings_of_a_file_are_read(path: Path) -> None:
     """As the parser of YAML reads the file, nested ones included."""
     read = {setting.key for setting in read_settings(path)}
     for key, value in flatten(yaml.safe_load(path.read_text())):
@@ -79,7 +79,7 @@ def test_included_files_are_read_and_overridden(tmp_path: Path) -> None:
     assert read_heading(tmp_path / "top.yaml") == "What it is."
 
 
-def test_a_file_that_is_no_yaml_hides_no_comment_of_others(tmp_path: Path) -> None:
+def test_an_invalid_file_does_not_hide_comments_of_others(tmp_path: Path) -> None:
     (tmp_path / "cut.yaml").write_text("a: [1")
     (tmp_path / "latin.yaml").write_bytes("a: caf\xe9".encode("latin-1"))
     (tmp_path / "whole.yaml").write_text("b: 2  # how many\n")

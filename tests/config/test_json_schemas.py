@@ -1,4 +1,4 @@
-"""JSON schemas of conf/ for editors: right files pass, a wrong key and a wrong type are found."""
+"""JSON schemas of conf/ for editors: valid files pass, unknown keys and wrong types do not."""
 
 import json
 from functools import cache
@@ -110,7 +110,7 @@ def test_settings_are_described_for_completion() -> None:
     assert "best" in group["run"]["description"]
 
 
-def test_the_editor_finds_the_files_that_are_written(tmp_path: Path) -> None:
+def test_the_editor_settings_name_the_written_files(tmp_path: Path) -> None:
     written = write_schemas(tmp_path / "schemas")
     committed = json.loads((ROOT / ".vscode" / "settings.json").read_text())
     assert committed == make_editor_settings()

@@ -1,4 +1,4 @@
-"""Overrides taken apart and written, against what Hydra's own parser reads."""
+"""Splitting and writing of overrides, compared with Hydra's own parser."""
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -48,7 +48,7 @@ def parse(word: str) -> object:
 
 @pytest.mark.slow
 @given(prefix=st.sampled_from([*TYPES]), key=KEYS, value=st.one_of(st.none(), VALUES))
-def test_parts_are_those_that_hydra_reads(prefix: str, key: str, value: str | None) -> None:
+def test_split_overrides_match_hydras_parser(prefix: str, key: str, value: str | None) -> None:
     if value is None and prefix != "~":
         value = ""
     word = f"{prefix}{key}" if value is None else f"{prefix}{key}={value}"
@@ -62,7 +62,7 @@ def test_parts_are_those_that_hydra_reads(prefix: str, key: str, value: str | No
 
 @pytest.mark.slow
 @given(group=st.one_of(NAMES, GROUPS), package=DOTTED, prefix=st.sampled_from([*TYPES]))
-def test_packages_are_those_that_hydra_reads(group: str, package: str, prefix: str) -> None:
+def test_packages_match_hydras_parser(group: str, package: str, prefix: str) -> None:
     word = f"{prefix}{group}@{package}=a"
     read = OverridesParser.create().parse_override(word)
     split = split_override(word)
@@ -70,7 +70,7 @@ def test_packages_are_those_that_hydra_reads(group: str, package: str, prefix: s
 
 
 @given(TEXT)
-def test_parts_make_the_word_again(word: str) -> None:
+def test_the_parts_of_an_override_restore_it(word: str) -> None:
     split = split_override(word)
     package = "" if split.package is None else f"@{split.package}"
     value = "" if split.value is None else f"={split.value}"
@@ -90,7 +90,7 @@ def test_parts_make_the_word_again(word: str) -> None:
         "search/inner=a",
     ],
 )
-def test_all_forms_are_within_their_key(word: str) -> None:
+def test_all_forms_of_an_override_are_within_their_key(word: str) -> None:
     assert is_within(word, "outputs", "search")
 
 
@@ -125,12 +125,12 @@ def test_hydra_reads_what_was_quoted(value: str, mark: str) -> None:
 
 
 @given(TEXT)
-def test_a_written_string_is_no_sweep(value: str) -> None:
+def test_a_written_string_is_not_a_sweep(value: str) -> None:
     assert not is_sweep(write_override("key", value))
 
 
 @pytest.mark.parametrize("value", ["1,2", "choice(1, 2)", "a b'c", "\\", "\\'", "[1,2", "range(3)"])
-def test_special_signs_stay_what_they_are(value: str) -> None:
+def test_special_characters_are_unchanged(value: str) -> None:
     assert str(parse(write_override("key", value))) == value
 
 

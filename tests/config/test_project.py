@@ -1,4 +1,4 @@
-"""The user's own classes: who may let a config name them, and from where they are imported."""
+"""The user's own classes: trust in them, and their import."""
 
 import sys
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_without_trust_the_message_names_the_remedy(project: Path) -> None:
     assert "mine.models" not in sys.modules
 
 
-def test_a_trusted_package_does_not_hand_out_what_it_imports() -> None:
+def test_a_trusted_package_does_not_expose_its_imports() -> None:
     assert not is_allowed("mine.models.run")
     assert is_allowed("mine.models.LogisticRegression")  # of scikit-learn, by another name
     trust(["mine.models.run"])
@@ -87,7 +87,7 @@ def test_only_what_the_user_typed_is_trusted(project: Path) -> None:
     assert list_trusted() == ["mine.*"]
 
 
-def test_what_a_recorded_command_trusts_is_left_out() -> None:
+def test_trusted_settings_of_a_recorded_command_are_ignored() -> None:
     overrides = ["model=svm", "trusted=[os.*]", "+trusted=[a.b]", "++trusted.0=os.*", "seed=1"]
     tags = make_command_tags("train", overrides)
     for recorded in (tags, {"command": tags["command"]}, {"overrides": tags["overrides"]}):
@@ -131,7 +131,7 @@ def test_a_module_that_raises_is_one_message(project: Path, code: str, said: str
 
 
 @pytest.mark.parametrize("name", ["mine.absent.Bold", "mine.models.Absent"])
-def test_a_class_that_is_not_there_is_looked_for_here(project: Path, name: str) -> None:
+def test_a_missing_class_names_the_working_folder(project: Path, name: str) -> None:
     assert fault(*OWN, f"model._target_={name}") == (
         f"model._target_ is '{name}', but there is no such class or function in '{project}' or "
         "among the installed packages."
@@ -139,7 +139,7 @@ def test_a_class_that_is_not_there_is_looked_for_here(project: Path, name: str) 
 
 
 @pytest.mark.parametrize("value", ["mine.*", "[1]", "['*']", "['']", "null", "[os]", "[a.*.b]"])
-def test_a_list_that_is_none_is_refused(value: str) -> None:
+def test_an_invalid_list_is_refused(value: str) -> None:
     with pytest.raises(ConfigError, match=r"^trusted is .*; expected a list \[...\], each a class"):
         compose("train", [f"trusted={value}"], typed=True)
 
@@ -167,7 +167,7 @@ def test_a_project_file_with_a_mistake_is_refused(project: Path, written: str, s
     assert said in str(caught.value)
 
 
-def test_a_project_file_for_other_programs_is_left_alone(project: Path) -> None:
+def test_a_project_file_of_other_programs_is_ignored(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.other\n")
     assert compose("train").trusted == []
 

@@ -433,7 +433,7 @@ def test_every_setting_of_a_wrong_kind_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("command", "overrides", "number"), VARIANTS[:8], ids=IDS[:8])
-def test_what_is_accepted_can_be_constructed(
+def test_accepted_settings_can_be_constructed(
     command: str, overrides: list[str], number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -162,7 +162,7 @@ def test_commands_in_code_compose_with_the_store_of_the_running_command(tmp_path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("folder", ["sentiment", "scripts"])
-def test_no_message_has_a_command_of_its_own(folder: str) -> None:
+def test_messages_compose_commands_in_one_way(folder: str) -> None:
     """It would not name the store; docstrings are for readers of the code."""
     for path in (ROOT / folder).rglob("*.py"):
         tree = ast.parse(path.read_text())
@@ -201,7 +201,7 @@ def test_passwords_are_not_repeated() -> None:
 @pytest.mark.parametrize(
     "store", ["sqlite:////srv/my runs/mlflow.db", "sqlite:///outputs/mlflow.db"]
 )
-def test_make_ui_shows_the_store_that_it_is_given(store: str) -> None:
+def test_make_ui_shows_the_named_store(store: str) -> None:
     hint = suggest_ui(store)
     assert shlex.split(hint.partition("    (")[0])[-1] == store
     target = re.search(r"or: make (.*)\)", hint)
@@ -213,13 +213,13 @@ def test_make_ui_shows_the_store_that_it_is_given(store: str) -> None:
     assert f"mlflow ui --backend-store-uri '{store}'" in completed.stdout
 
 
-def test_a_server_is_looked_at_in_a_browser() -> None:
+def test_a_server_is_opened_in_a_browser() -> None:
     assert suggest_ui("http://127.0.0.1:5000") == "http://127.0.0.1:5000 in a browser"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("swept", [False, True])
-def test_training_suggests_what_is_in_its_own_store(
+def test_training_suggests_commands_for_its_store(
     train_quickly: Train, store: Path, tmp_path: Path, swept: bool,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -247,7 +247,7 @@ def test_training_suggests_what_is_in_its_own_store(
     assert f"mlflow ui --backend-store-uri {uri} " in printed
 
 
-def test_what_is_missing_is_made_by_the_command_in_the_message(tmp_path: Path) -> None:
+def test_the_command_in_a_message_creates_the_missing_item(tmp_path: Path) -> None:
     remember_arguments([f"outputs={tmp_path}/runs"])
     tracker = make(compose("predict", ["input=a.csv", f"outputs={tmp_path}/runs"]), "tracking")
     messages = []
@@ -279,7 +279,7 @@ def test_runs_on_other_data_are_trained_again_in_the_same_store() -> None:
     check_command(script, overrides)
 
 
-def test_what_an_experiment_says_of_the_data_is_in_the_command() -> None:
+def test_settings_of_data_in_an_experiment_are_in_the_command() -> None:
     tags = [
         {"command": f"python scripts/train.py {overrides}", "data": "imdb"}
         for overrides in ("model=svm", "experiment=quick_look")
@@ -333,7 +333,7 @@ def test_a_deleted_experiment_or_run_is_restored_by_the_command_in_the_message(
 
 
 @pytest.mark.slow
-def test_a_model_whose_files_are_gone_is_named(
+def test_a_model_with_deleted_files_is_named(
     train_quickly: Train, store: Path, tmp_path: Path
 ) -> None:
     result = train_quickly()

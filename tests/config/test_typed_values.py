@@ -1,4 +1,4 @@
-"""Every setting of every command takes a value as a person types it."""
+"""Every setting of every command accepts values as they are typed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -108,7 +108,7 @@ def find_kind(key: str) -> str | None:
 
 
 @pytest.mark.parametrize("kind", TYPED)
-def test_a_text_is_what_was_typed(kind: str) -> None:
+def test_a_text_is_kept_as_typed(kind: str) -> None:
     key = {"text": "text", "number or text": "deploy.threshold", "texts": "runs"}[kind]
     assert find_kind(key) == kind
     for typed, value in TYPED[kind]:
@@ -119,7 +119,9 @@ def test_a_text_is_what_was_typed(kind: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("command", "overrides", "number"), VARIANTS, ids=IDS)
-def test_every_setting_takes_what_is_typed(command: str, overrides: list[str], number: int) -> None:
+def test_every_setting_accepts_typed_values(
+    command: str, overrides: list[str], number: int
+) -> None:
     leaves = list_leaves(compose(command, overrides))
     chosen = {}
     for k, (key, default) in enumerate(leaves.items()):
@@ -134,13 +136,13 @@ def test_every_setting_takes_what_is_typed(command: str, overrides: list[str], n
     assert {key: flat[key] for key in chosen} == {key: value for key, (_, value) in chosen.items()}
 
 
-def test_what_may_be_left_out_can_be_null() -> None:
+def test_optional_settings_can_be_null() -> None:
     overrides = ["output=null", "text_column=null", "deploy.format=null", "query=null"]
     flat = flatten(compose("predict", quote_free_text(["input=x.csv", *overrides])))
     assert {flat[word.partition("=")[0]] for word in overrides} == {None}
 
 
-def test_settings_that_are_no_text_have_no_kind() -> None:
+def test_settings_that_are_not_text_have_no_kind() -> None:
     for key in ("seed", "data.limit", "model.C", "search", "search.n_trials", "hydra.run.dir", "x"):
         assert find_kind(key) is None
     assert find_kind("features.parts.words.token_pattern") == "text"
@@ -168,7 +170,7 @@ def test_a_threshold_can_be_typed_in_every_command_that_has_one(typed: str, tmp_
     assert inner.deploy.run == "models:/it's (2)@champion"
 
 
-def test_what_a_flow_hands_on_is_what_was_typed() -> None:
+def test_a_flow_passes_on_overrides_as_typed() -> None:
     folder = "out (2), it's \\ mine"
     overrides = [
         f"outputs={folder}",
@@ -184,7 +186,7 @@ def test_what_a_flow_hands_on_is_what_was_typed() -> None:
     assert steps._compose_promotion("run=1e5").name == "my 'own', model"
 
 
-def test_a_flow_hands_on_the_names_of_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_passes_on_the_names_of_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORE", "Xq7vZ")
     overrides = ["tracking.uri=sqlite:///a b/${oc.env:STORE}.db", "outputs=${oc.env:STORE}"]
     steps = Steps(compose("flow", quote_free_text(overrides)), Path())
@@ -193,7 +195,7 @@ def test_a_flow_hands_on_the_names_of_variables(monkeypatch: pytest.MonkeyPatch)
     assert "Xq7vZ" not in record_yaml(inner)
 
 
-def test_a_sweep_goes_over_texts_and_takes_the_others_as_they_are() -> None:
+def test_a_sweep_splits_its_texts_and_keeps_others() -> None:
     overrides = [
         "data.path=a,b",
         "optimize=choice(f1,accuracy)",
@@ -210,7 +212,7 @@ def test_a_sweep_goes_over_texts_and_takes_the_others_as_they_are() -> None:
     assert Steps(searched, Path()).list_overrides("train") == ["search=svm", "data.path=a,b"]
 
 
-def test_what_was_typed_plainly_is_recorded_plainly() -> None:
+def test_unquoted_overrides_are_recorded_unquoted() -> None:
     overrides = [
         "input=a/b.csv",
         "text_column=body",
@@ -220,7 +222,7 @@ def test_what_was_typed_plainly_is_recorded_plainly() -> None:
     assert quote_free_text(overrides) == overrides
 
 
-def test_a_value_in_another_ones_place_is_refused() -> None:
+def test_a_value_of_another_setting_is_refused() -> None:
     for word in ("seed=it's", "data.limit=[", "model.C=a=b"):
         with pytest.raises(ConfigError, match="cannot be read: (mismatched|no viable|Lexer)"):
             compose("train", quote_free_text([word]))
@@ -229,7 +231,7 @@ def test_a_value_in_another_ones_place_is_refused() -> None:
 @pytest.mark.slow
 @given(st.text("ab'\"\\ ,=>{}[]()!:$@%\n*é;|&#", min_size=1, max_size=12))
 @settings(max_examples=300, deadline=None)
-def test_free_text_is_what_was_typed(value: str) -> None:
+def test_free_text_is_kept_as_typed(value: str) -> None:
     [quoted] = quote_free_text([f"text={value}"])
     read = OverridesParser.create().parse_override(quoted)
     if "${" in value or (quoted == f"text={value}" and value[0] in "'\""):

@@ -685,7 +685,7 @@ def test_messages_say_found_expected_and_remedy(
 
 
 @pytest.mark.parametrize("error", [error for error, _, _ in EXAMPLES])
-def test_lost_connections_are_worth_a_retry(error: SentimentError) -> None:
+def test_lost_connections_have_a_transient_exit_code(error: SentimentError) -> None:
     is_lost = isinstance(error, ConnectionError | BlockingIOError)
     waits = is_lost and "Correct tracking.uri" not in str(error)
     if error.exit_code is ExitCode.FAILED:  # of something else than a setting
@@ -697,12 +697,12 @@ def test_lost_connections_are_worth_a_retry(error: SentimentError) -> None:
 @pytest.mark.parametrize(
     ("returned", "expected"), [(1, ExitCode.FAILED), (2, 2), (69, 69), (0, 1), (-9, 1), (137, 1)]
 )
-def test_a_step_hands_on_the_exit_code_of_its_process(returned: int, expected: int) -> None:
+def test_a_step_passes_on_the_exit_code_of_its_process(returned: int, expected: int) -> None:
     assert StepFailedError("search", "", returned).exit_code == expected
 
 
 @pytest.mark.parametrize(("error", "builtin", "message"), EXAMPLES)
-def test_errors_come_home_from_another_process(
+def test_errors_survive_pickling_between_processes(
     error: SentimentError, builtin: type[Exception], message: str
 ) -> None:
     copy = pickle.loads(pickle.dumps(error))
@@ -735,7 +735,7 @@ def test_only_errors_of_paths_and_disks_are_explained() -> None:
     assert explain_os_error(ValueError("no path")) is None
 
 
-def test_a_link_to_nowhere_is_called_so(tmp_path: Path) -> None:
+def test_a_dangling_link_is_named(tmp_path: Path) -> None:
     link = tmp_path / "outputs"
     link.symlink_to(tmp_path / "nowhere")
     with pytest.raises(FileExistsError) as caught:
@@ -779,7 +779,7 @@ def test_missing_input_names_its_nearest_neighbor(
     assert isinstance(error, FileNotFoundError)
 
 
-def test_lists_and_suggestions_read_well() -> None:
+def test_lists_and_suggestions_are_readable() -> None:
     assert quote_list([]) == "nothing"
     assert quote_list(["a"]) == "'a'"
     assert quote_list(["a", "b", "c"]) == quote_list(["a", "b", "c"], 3) == "'a', 'b' and 'c'"
@@ -788,14 +788,14 @@ def test_lists_and_suggestions_read_well() -> None:
     assert suggest("xyz", ["id", "review"]) == ""
 
 
-def test_of_many_classes_the_largest_come_first() -> None:
+def test_the_largest_of_many_classes_come_first() -> None:
     assert list_classes({"low": 1, "high": 2}) == "1 'low', 2 'high'"
     listed = list_classes({f"topic {k:02}": k for k in range(12)})
     assert listed.startswith("11 'topic 11', 10 'topic 10', 9 'topic 09'")
     assert listed.endswith("2 'topic 02' and 2 more")
 
 
-def test_names_in_messages_are_short_and_cannot_be_taken_for_two() -> None:
+def test_names_in_messages_are_short_and_quoted() -> None:
     long = f"{'A' * 999}B"
     assert quote_list(["a, b", "c"]) == "'a, b' and 'c'"
     short = f"'{'A' * 40}…{'A' * 38}B'"

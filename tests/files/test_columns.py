@@ -43,7 +43,7 @@ def test_the_column_of_texts_is_chosen(
     assert result == ColumnChoice(expected, why)
 
 
-def test_a_column_of_texts_that_is_not_clear_is_not_chosen() -> None:
+def test_an_ambiguous_column_of_texts_is_not_chosen() -> None:
     with pytest.raises(MissingColumnError, match="has no column 'body'; its columns are"):
         choose_text_column(Path("x.csv"), ["text"], "body", "text")
     with pytest.raises(NoTextColumnError, match="has no column that is known to hold texts"):

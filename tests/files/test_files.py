@@ -1,4 +1,4 @@
-"""Files that are read in batches: what is in them, whatever their dialect, and nothing else."""
+"""Files that are read in batches, compared with their known content."""
 
 import csv
 import gzip
@@ -62,7 +62,7 @@ def write_csv(rows: list[tuple[str, ...]], separator: str, newline: str) -> str:
     size=st.integers(1, 40),
 )
 @example(rows=[("1", "a\r", "b")], newline="\r\n", encoding="utf-8", size=1)
-def test_what_python_wrote_is_read(
+def test_files_written_by_python_are_read(
     tmp_path: Path,
     separator: str,
     rows: list[tuple[str, ...]],
@@ -124,7 +124,7 @@ def test_a_separator_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_quote_that_is_not_closed_costs_its_line_at_most(tmp_path: Path) -> None:
+def test_an_unclosed_quote_costs_at_most_its_line(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text('id,text\n1,"a ""good"" one"\n2,"open\n3,"fine, too"\n4,"two\nlines"\n5,"end')
     batches = read_all(path)
@@ -134,7 +134,9 @@ def test_a_quote_that_is_not_closed_costs_its_line_at_most(tmp_path: Path) -> No
     assert [(r.row, r.line, r.raw) for r in rejects] == [(5, 7, '5,"end')]
 
 
-def test_a_long_quote_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_long_quoted_field_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sentiment.files.lines.LONGEST", 200)
     path = tmp_path / "x.csv"
     path.write_text('id,text\n1,"open\n' + "2,fine\n" * 100)
@@ -226,7 +228,7 @@ def test_numbers_are_texts_and_lists_are_not(tmp_path: Path) -> None:
     ]
 
 
-def test_settings_that_cannot_be(tmp_path: Path) -> None:
+def test_invalid_settings_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     path.write_text("text\na\n")
     with pytest.raises(ConfigError, match="encoding is 'latin-99', which is not known"):
@@ -250,7 +252,7 @@ def test_settings_that_cannot_be(tmp_path: Path) -> None:
     assert open_input(path, ReadOptions(encoding="latin-1")).columns == ["täxt", "id"]
 
 
-def test_work_ahead_keeps_order_and_hands_errors_on() -> None:
+def test_prefetching_keeps_order_and_raises_errors() -> None:
     assert list(prefetch(range(100))) == list(range(100))
 
     def fail():  # type: ignore[no-untyped-def]
@@ -266,7 +268,7 @@ def test_work_ahead_keeps_order_and_hands_errors_on() -> None:
     endless.close()
 
 
-def test_what_is_read_ahead_is_closed_with_the_reader() -> None:
+def test_prefetched_generators_are_closed_with_the_reader() -> None:
     closed = []
 
     def count() -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Dialects of delimited files: whatever a program wrote is read, with settings or without."""
+"""Dialects of delimited files, detected and set."""
 
 import csv
 import io
@@ -58,7 +58,7 @@ def rejects_of(batches: list[Batch]) -> list[Reject]:
     rows=[("1", "C:\\films\\", '\\"')], separator=",", quote='"', escape="\\", doubled=False,
     everything=True, newline="\n", size=1,
 )  # fmt: skip
-def test_what_python_writes_in_any_dialect_is_read(
+def test_files_of_any_dialect_of_python_are_read(
     tmp_path: Path, rows: list[tuple[str, ...]], separator: str, quote: str | None,
     escape: str | None, doubled: bool, everything: bool, newline: str, size: int,
 ) -> None:  # fmt: skip
@@ -129,7 +129,7 @@ def test_a_dialect_is_detected(tmp_path: Path, separator: str, quote: str) -> No
         assert bool(source.assumed) != certain
 
 
-def test_apostrophes_are_no_quotes(tmp_path: Path) -> None:
+def test_apostrophes_are_not_quotes(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     texts = ["'tis the season", "the '90s", "rock 'n' roll", "'quoted'", "dogs'"]
     path.write_text("text,n\n" + "".join(f"{text},{n}\n" for n, text in enumerate(texts)))
@@ -236,7 +236,7 @@ def test_the_line_of_names_can_be_set(tmp_path: Path) -> None:
         (b'",","', 2, None),  # two ways
     ],
 )
-def test_quotes_out_of_place(line: bytes, columns: int, fields: list[bytes] | None) -> None:
+def test_misplaced_quotes(line: bytes, columns: int, fields: list[bytes] | None) -> None:
     assert repair_line(line, Dialect(), columns) == fields
 
 

@@ -1,4 +1,4 @@
-"""Nothing of a person's is lost to the files that a job keeps beside its output."""
+"""Files beside an output never cost the user any data."""
 
 import json
 import os
@@ -88,7 +88,7 @@ def interrupted(run: Predict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("name", ["", *CONTROL])
 @pytest.mark.parametrize("kind", ["symlink", "dangling", "hardlink", "folder", "pipe"])
 @pytest.mark.parametrize("overwrite", [False, True])
-def test_names_that_belong_to_something_else_are_not_followed(
+def test_links_with_names_of_outputs_are_not_followed(
     tmp_path: Path, name: str, kind: str, overwrite: bool
 ) -> None:
     victim, index = tmp_path / "victim", tmp_path / f"o.csv{name and '.'}{name}"
@@ -136,7 +136,7 @@ def test_names_that_belong_to_something_else_are_not_followed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CONTROL)
-def test_a_file_of_a_person_is_neither_replaced_nor_removed(
+def test_a_file_of_the_user_is_neither_replaced_nor_removed(
     run: Predict, tmp_path: Path, name: str
 ) -> None:
     index = tmp_path / f"o.csv.{name}"
@@ -246,7 +246,7 @@ def test_damaged_records_never_change_an_output(
 
 
 @pytest.mark.slow
-def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
+def test_a_damaged_report_is_named_and_its_output_not_skipped(
     model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "in").mkdir()
@@ -268,7 +268,7 @@ def test_a_damaged_report_is_named_and_never_taken_for_a_finished_output(
 
 
 @pytest.mark.slow
-def test_outputs_are_no_inputs(model: str, tmp_path: Path) -> None:
+def test_outputs_are_not_inputs(model: str, tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv.rejected.csv"):
         (tmp_path / name).write_text("text\ngood\n")
     (tmp_path / "link.csv").hardlink_to(tmp_path / "a.csv")
@@ -311,7 +311,7 @@ def test_a_record_is_the_old_or_the_new_one(tmp_path: Path) -> None:
     assert read_record(tmp_path / "none.json") is None
 
 
-def test_what_a_full_disk_could_not_take_is_removed(tmp_path: Path) -> None:
+def test_incomplete_files_of_a_full_disk_are_removed(tmp_path: Path) -> None:
     output = PartialOutput(tmp_path / "out.csv", overwrite=False)
     with full_disk():
         with pytest.raises(OSError, match="File too large"):

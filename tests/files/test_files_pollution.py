@@ -1,4 +1,4 @@
-"""Files with one pollution each: no record is lost without a word, and none is written wrongly."""
+"""Files with one pollution each: no record is lost silently or written wrongly."""
 
 from pathlib import Path
 
@@ -45,13 +45,13 @@ def test_no_record_is_lost_or_wrong(files: list[Polluted], tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_more_is_right_than_with_pandas(files: list[Polluted], tmp_path: Path) -> None:
+def test_more_records_are_right_than_with_pandas(files: list[Polluted], tmp_path: Path) -> None:
     ours, theirs = measure(read_ours, files, tmp_path), measure(read_pandas, files, tmp_path)
     assert ours.f1 > theirs.f1
     assert theirs.wrong > 0
 
 
-def test_the_measure_sees_what_is_lost_and_what_is_wrong() -> None:
+def test_the_measurement_detects_lost_and_wrong_records() -> None:
     file = Polluted("x", b"", [("a", "b"), ("c", "d"), ("c", "d")], [])
     assert count_faults(file, Found([("a", "b"), ("c", "d")], [])) == (1, 0)
     assert count_faults(file, Found([("a", "b"), ("c", "d")], ["c,d"])) == (0, 0)

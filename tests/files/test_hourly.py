@@ -1,4 +1,4 @@
-"""Tables that become a Parquet file each hour: rows that were appended are there, after any end."""
+"""Tables with hourly Parquet files: appended rows survive any end of the process."""
 
 import os
 import shutil
@@ -51,7 +51,7 @@ def test_rows_are_read_at_once_and_become_a_file_each_hour(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("torn", range(0, 200, 8))
-def test_a_batch_that_was_not_finished_is_left_out(tmp_path, torn):
+def test_an_incomplete_batch_is_ignored(tmp_path, torn):
     table = HourlyTable(tmp_path, SCHEMA)
     table.append(make_rows(1, 2), TEN)
     [journal] = tmp_path.glob("_*")

@@ -1,4 +1,4 @@
-"""Inputs that are no single file: pipes, databases, many files with one output."""
+"""Inputs other than a single file: pipes, databases, many files with one output."""
 
 import csv
 import gzip
@@ -144,7 +144,7 @@ def test_a_real_pipe_loses_nothing_and_may_end_early(
     assert "Traceback" not in done.stderr
 
 
-def test_what_a_pipe_cannot_be(pipe: Pipe) -> None:
+def test_settings_that_do_not_fit_a_pipe(pipe: Pipe) -> None:
     empty = pipe(b"")
     assert empty.returncode == 2
     assert "'standard input' holds no data" in empty.stderr
@@ -160,7 +160,7 @@ def test_what_a_pipe_cannot_be(pipe: Pipe) -> None:
     ("closed", "setting", "name"),
     [(">&-", "output", "standard output"), ("<&-", "input", "standard input")],
 )
-def test_a_stream_that_is_closed_takes_and_has_no_rows(
+def test_a_closed_stream_is_refused(
     model: str, tmp_path: Path, closed: str, setting: str, name: str
 ) -> None:
     (tmp_path / "x.csv").write_text("text\ngood fun\n")
@@ -277,9 +277,7 @@ def test_a_database_is_resumed(
 
 
 @pytest.mark.slow
-def test_what_is_wrong_with_a_database_is_reported(
-    run: Run, table: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_problems_of_a_database_are_reported(run: Run, table: pd.DataFrame, tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path}/reviews.db"
     fill(address, table)
     fill(address, table, "others")
@@ -306,7 +304,7 @@ def test_what_is_wrong_with_a_database_is_reported(
         assert "secret" not in str(caught.value)
 
 
-def test_a_row_of_a_database_costs_no_other(run: Run, tmp_path: Path) -> None:
+def test_an_invalid_row_of_a_database_costs_no_other(run: Run, tmp_path: Path) -> None:
     """SQLite keeps any bytes in any column, whatever its type is called."""
     with closing(sqlite3.connect(tmp_path / "x.db")) as db:
         db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT, d DATETIME, n NUMERIC)")
@@ -356,7 +354,7 @@ def test_a_locked_database_is_an_outage(run: Run, table: pd.DataFrame, tmp_path:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
-def test_a_folder_has_one_output(
+def test_a_folder_is_predicted_into_one_output(
     run: Run, table: pd.DataFrame, tmp_path: Path, ending: str
 ) -> None:
     folder = tmp_path / "in"
@@ -376,7 +374,7 @@ def test_a_folder_has_one_output(
     pd.testing.assert_frame_equal(predicted, read(complete.output))
 
 
-def test_rejected_rows_say_which_file_they_are_of(run: Run, tmp_path: Path) -> None:
+def test_rejected_rows_name_their_file(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     (folder / "a.csv").write_text("text,n\ngood,1\nbad\n")

@@ -18,7 +18,7 @@ with hold_lock(Path(sys.argv[1])):
 """
 
 
-def test_a_lock_is_held_by_one_and_given_back_by_the_dead(tmp_path: Path) -> None:
+def test_a_lock_is_exclusive_and_released_by_dead_processes(tmp_path: Path) -> None:
     path = tmp_path / ".lock"
     with Popen([sys.executable, "-c", HOLDER, str(path)], stdout=PIPE) as other:
         assert other.stdout is not None

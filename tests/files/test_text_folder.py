@@ -1,4 +1,4 @@
-"""A folder of .txt files is read as one text for each, unless they are tables."""
+"""A folder of .txt files has one text per file, unless they are tables."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Secrets are found in every encoding, and nothing else is."""
+"""Redaction masks secrets in every encoding, and nothing else."""
 
 import json
 import logging
@@ -108,7 +108,7 @@ def test_any_encoded_password_is_redacted_as_written_and_as_decoded(password: st
     assert redacted.replace('"', "") == "<***> <***> <***>"
 
 
-def test_a_password_that_everybody_knows_is_redacted_in_addresses_only() -> None:
+def test_a_default_password_is_redacted_in_addresses_only() -> None:
     redactor = Redactor()
     redactor.learn("tracking.uri=postgresql://mlflow:mlflow@mlflow/mlflow")
     redactor.learn("data.path=postgresql://reviews:reviews@db/x")

@@ -1,4 +1,4 @@
-"""No secret is in anything that a process writes, prints or sends, as whole processes show."""
+"""Whole processes write, print and send no secrets."""
 
 import base64
 import gzip
@@ -268,7 +268,7 @@ def recorder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
 
 
 @pytest.mark.slow
-def test_a_server_is_sent_no_password_but_to_log_in(
+def test_a_server_gets_passwords_for_authentication_only(
     recorder: Recorder,
     train_quickly: Callable[..., TrainingResult],
     tmp_path: Path,

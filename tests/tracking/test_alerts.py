@@ -1,4 +1,4 @@
-"""Alerts to a webhook, and what is not seen of its address."""
+"""Alerts to a webhook, whose address stays secret."""
 
 import logging
 from collections.abc import Iterator

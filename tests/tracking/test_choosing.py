@@ -1,4 +1,4 @@
-"""Which run is the best, and the reason that is given."""
+"""Choice of the best run, and the reported reason."""
 
 from types import SimpleNamespace
 from typing import Any

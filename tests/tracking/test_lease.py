@@ -1,4 +1,4 @@
-"""The lease on a registered model, on a store of tags in memory and of threads."""
+"""The lease on a registered model, with threads and tags in memory."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def short_poll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_one_at_a_time_holds_it(client: Any) -> None:
+def test_one_process_at_a_time_holds_the_lease(client: Any) -> None:
     inside, owners, rounds = 0, [], 15
 
     def work() -> None:
@@ -73,13 +73,13 @@ def test_one_at_a_time_holds_it(client: Any) -> None:
     assert client.tags == {}
 
 
-def test_it_is_given_back_when_the_work_fails(client: Any) -> None:
+def test_the_lease_is_released_when_the_work_fails(client: Any) -> None:
     with pytest.raises(KeyboardInterrupt), hold_lease(client, "m"):
         raise KeyboardInterrupt
     assert client.tags == {}
 
 
-def test_a_lease_that_an_outage_left_does_not_stop_the_next_attempt(
+def test_a_lease_that_was_not_released_does_not_stop_the_next_attempt(
     client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the same process, such as a flow's, which tries again."""
@@ -121,7 +121,7 @@ def test_the_lease_of_a_dead_process_is_removed(
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_process_that_holds_it_for_minutes_is_named(
+def test_the_holder_of_a_lease_is_named_after_minutes(
     client: Any, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "_PATIENCE", 0.01)

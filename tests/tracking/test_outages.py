@@ -1,4 +1,4 @@
-"""A store that is away costs no trained run, and says so soon."""
+"""An outage of the store loses no trained run and is reported soon."""
 
 import errno
 import json
@@ -205,7 +205,7 @@ def test_a_disk_that_is_full_after_the_model_was_saved_leaves_the_model(
     assert not killed.data.metrics
 
 
-def test_what_is_said_of_a_full_disk() -> None:
+def test_the_message_for_a_full_disk() -> None:
     for number, reason in ((errno.ENOSPC, "the disk is full"), (errno.EDQUOT, "the disk is full")):
         error = retries.translate("x", OSError(number, os.strerror(number), "/a/b"))
         assert error.reason == reason
@@ -219,7 +219,7 @@ def test_what_is_said_of_a_full_disk() -> None:
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM, errno.EROFS])
-def test_what_is_said_of_a_store_that_may_not_be_written(number: int, tmp_path: Path) -> None:
+def test_the_message_for_a_read_only_store(number: int, tmp_path: Path) -> None:
     error = retries.translate("x", OSError(number, os.strerror(number), "/a/b"))
     assert error.reason == f"it is read-only ('/a/b': {os.strerror(number)})"
     assert error.exit_code is ExitCode.MISTAKE
@@ -307,7 +307,7 @@ class Flaky:
     create_run = log_batch
 
 
-def test_calls_are_repeated_while_a_store_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calls_are_retried_during_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
 
@@ -433,7 +433,7 @@ def test_runs_of_dead_processes_are_ended(starter: Starter, tmp_path: Path) -> N
     assert read_status(mine.id) == "FINISHED"
 
 
-def test_only_what_is_known_to_be_dead_counts_as_such() -> None:
+def test_only_processes_that_certainly_ended_count_as_dead() -> None:
     here = ProcessMark.of_this_process()
     current_time = time.time()
 

@@ -1,4 +1,4 @@
-"""Files of others are neither removed, nor overwritten, nor recorded."""
+"""Other files in the folder of a run are neither removed, overwritten nor recorded."""
 
 import json
 import logging
@@ -84,7 +84,7 @@ names = st.lists(
 
 @pytest.mark.slow
 @given(before_files=names, written=names, during=names, depth=st.integers(0, 2))
-def test_only_what_a_run_wrote_is_removed(
+def test_only_files_of_the_run_are_removed(
     before_files: list[list[str]], written: list[list[str]], during: list[list[str]], depth: int
 ) -> None:
     def put(folder: Path, components: list[str], text: str) -> None:
@@ -124,7 +124,7 @@ def test_only_what_a_run_wrote_is_removed(
             assert snapshot(Path(home)) == expected
 
 
-def test_of_many_that_want_a_folder_each_gets_its_own(tmp_path: Path) -> None:
+def test_each_of_many_claims_gets_its_own_folder(tmp_path: Path) -> None:
     count = 8
     start = Barrier(count)
 
@@ -141,7 +141,7 @@ def test_of_many_that_want_a_folder_each_gets_its_own(tmp_path: Path) -> None:
     assert {path.parent for path in claimed} <= {tmp_path, tmp_path / "same"}
 
 
-def test_a_log_is_listed_once_there_is_one(tmp_path: Path) -> None:
+def test_a_log_is_listed_once_it_exists(tmp_path: Path) -> None:
     folder = RunFolder.claim(tmp_path)
     with folder.logging_to("train.log"):
         assert folder.files == []
@@ -193,7 +193,7 @@ def test_a_saved_model_survives_errors_of_disks_and_stores(
 
 
 @pytest.mark.parametrize("is_saved", [True, False])
-def test_a_model_that_is_of_no_use_does_not_stay(is_saved: bool, tmp_path: Path) -> None:
+def test_an_unusable_model_is_removed(is_saved: bool, tmp_path: Path) -> None:
     with (
         pytest.raises(ConfigError if is_saved else OSError),
         RunFolder.claim(tmp_path / "run") as folder,
@@ -205,7 +205,7 @@ def test_a_model_that_is_of_no_use_does_not_stay(is_saved: bool, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_folder_stays(starter: Starter, tmp_path: Path) -> None:
+def test_an_empty_folder_is_kept(starter: Starter, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = starter.run(tmp_path, "train", *TYPO, "hydra.run.dir=empty")
     assert done.returncode == 2, done.stderr
@@ -213,7 +213,7 @@ def test_an_empty_folder_stays(starter: Starter, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder_setting", [".", "..", "{absolute}"])
-def test_a_mistake_removes_nothing_of_a_person(
+def test_a_mistake_removes_no_file_of_the_user(
     starter: Starter, tmp_path: Path, folder_setting: str
 ) -> None:
     here = tmp_path / "home" / "here"
@@ -244,7 +244,7 @@ def artifacts(run_id: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_a_run_in_a_folder_that_is_in_use_gets_one_of_its_own(store: Path, tmp_path: Path) -> None:
+def test_a_run_in_a_used_folder_gets_a_new_one(store: Path, tmp_path: Path) -> None:
     """Beside an earlier run, and beside one that is under way."""
     RunFolder.claim(tmp_path / "under way")
 
@@ -317,7 +317,7 @@ def test_a_library_call_that_fails_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.parametrize("words", [[], ["tracking=off"]], ids=["store", "files"])
-def test_a_disk_that_is_full_from_the_start_is_one_message(
+def test_a_full_disk_at_the_start_is_one_message(
     words: list[str], run_plainly: Run, tmp_path: Path
 ) -> None:
     with full_disk():

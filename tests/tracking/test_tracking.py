@@ -1,4 +1,4 @@
-"""The store, and the models in it as everybody else would load them."""
+"""The store, and its models as MLflow loads them."""
 
 import json
 import re
@@ -173,14 +173,14 @@ def test_the_best_run_is_the_best_on_validation(tracker: MlflowTracker) -> None:
     assert best(tracker, "log_loss") == low
 
 
-def test_a_sample_counts_where_there_is_nothing_else(tracker: MlflowTracker) -> None:
+def test_a_sample_counts_if_there_are_no_other_runs(tracker: MlflowTracker) -> None:
     tracker.open()
     log_run(tracker, 0.2, sample="true")
     better = log_run(tracker, 0.3, sample="true")
     assert best(tracker) == better
 
 
-def test_runs_on_other_data_than_the_last_do_not_count(tracker: MlflowTracker) -> None:
+def test_runs_on_other_data_than_the_newest_do_not_count(tracker: MlflowTracker) -> None:
     """On easy data, any model has a better score."""
     tracker.open()
     log_run(tracker, 0.9, data="easy")
@@ -412,7 +412,7 @@ def make_table(path: Path) -> None:
         (lambda path: make_store(path, "ffffffffffff"), "another version of MLflow"),
     ],
 )
-def test_a_file_that_is_no_store_stays_as_it_is(
+def test_a_file_that_is_not_a_store_is_unchanged(
     tmp_path: Path, make: Callable[[Path], object], reason: str
 ) -> None:
     path = tmp_path / "x.db"
@@ -463,7 +463,7 @@ utils._upgrade_db = upgrade_in_part
 """
 
 
-def test_a_store_that_is_made_in_part_is_made_again(starter: Starter, tmp_path: Path) -> None:
+def test_an_incomplete_store_is_created_again(starter: Starter, tmp_path: Path) -> None:
     """MLflow itself does not resume after a kill between two steps."""
     new = tmp_path / "new"
     killed = starter.start_code(tmp_path, IN_PART + TRACKING)
@@ -477,7 +477,7 @@ def test_a_store_that_is_made_in_part_is_made_again(starter: Starter, tmp_path: 
     assert {path.name for path in new.iterdir()} == {".mlflow.db.lock", "mlflow.db"}
 
 
-def test_files_beside_a_new_store_stay(tmp_path: Path) -> None:
+def test_files_beside_a_new_store_are_kept(tmp_path: Path) -> None:
     names = [".mlflow.db.drafts", ".mlflow.db.draft.txt", ".mlflow.db.draft-2", ".other.db.draft"]
     for name in [*names, ".mlflow.db.lock"]:
         (tmp_path / name).write_text("mine")
@@ -488,7 +488,7 @@ def test_files_beside_a_new_store_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_relative_store_is_that_of_the_current_folder(
+def test_a_relative_store_is_relative_to_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """MLflow keeps a store by its address, and a notebook may change its folder."""
@@ -536,7 +536,7 @@ with tracker.start("a run", {}):
 
 
 @pytest.mark.slow
-def test_what_a_store_needs_is_imported_in_another_thread(tmp_path: Path) -> None:
+def test_libraries_of_a_store_are_imported_in_another_thread(tmp_path: Path) -> None:
     command = [sys.executable, "-c", AHEAD]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -544,7 +544,7 @@ def test_what_a_store_needs_is_imported_in_another_thread(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["o%20x", "a@b?c", "plain"])
-def test_a_store_in_a_folder_with_signs_of_addresses_leaves_no_other(
+def test_a_store_in_a_folder_with_url_characters_creates_no_other_folder(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -555,7 +555,7 @@ def test_a_store_in_a_folder_with_signs_of_addresses_leaves_no_other(
 
 
 @pytest.mark.slow
-def test_an_address_with_signs_of_addresses_is_one_file(
+def test_an_address_with_url_characters_is_one_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""Scripts that are run from odd places: by a link, with another checkout's environment."""
+"""Scripts in unusual folders: behind a link, with the environment of another checkout."""
 
 import os
 import pwd
@@ -50,7 +50,9 @@ def test_a_script_behind_a_link_finds_its_configs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_is_trained_in_a_folder_with_quotes(starter: Starter, tmp_path: Path) -> None:
+def test_a_run_is_trained_in_a_folder_with_quotes_in_its_name(
+    starter: Starter, tmp_path: Path
+) -> None:
     here = tmp_path / "a b'c \"d"
     here.mkdir()
     done = starter.run(here, "train", *QUICK)
@@ -103,7 +105,7 @@ def test_a_folder_that_was_removed_is_named(
     ],
     ids=["full", "closed pipe"],
 )
-def test_an_output_that_takes_nothing_is_one_message_at_most(
+def test_an_output_that_cannot_be_written_is_at_most_one_message(
     run_script: Run, close: str, code: int, message: str
 ) -> None:
     done = run_script("best", before=f"import os; {close}")
@@ -114,7 +116,7 @@ def test_an_output_that_takes_nothing_is_one_message_at_most(
 @pytest.mark.slow
 @pytest.mark.process
 @pytest.mark.parametrize("closed", ["<&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed_take_nothing(closed: str, tmp_path: Path) -> None:
+def test_nothing_is_written_to_closed_streams(closed: str, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("text\ngood fun\n")
     script = ROOT / "scripts" / "predict.py"
     done = subprocess.run(
@@ -139,9 +141,7 @@ class TestHome:
             monkeypatch.setenv(name, "")  # so that it is restored
             monkeypatch.delenv(name)
 
-    def test_a_home_that_can_be_written_stays(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_writable_home_is_kept(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         for home in (tmp_path, tmp_path / "not" / "yet"):
             monkeypatch.setenv("HOME", str(home))
             prepare_home()
@@ -149,7 +149,7 @@ class TestHome:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("home", ["/dev/null/x", None])
-    def test_a_home_that_is_not_there_is_replaced(
+    def test_a_missing_home_is_replaced(
         self, home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HOME", home or "")
@@ -160,7 +160,7 @@ class TestHome:
         assert Path.home() == tmp_path / f"sentiment-{os.getuid()}"
         assert Path.home().stat().st_mode & 0o777 == 0o700
 
-    def test_a_home_that_can_only_be_read_stays_and_caches_are_elsewhere(
+    def test_a_read_only_home_is_kept_and_caches_are_elsewhere(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         home = tmp_path / "home"

@@ -1,4 +1,4 @@
-"""Models of an sqlite store that are found without MLflow: the same ones as with it."""
+"""Models in an sqlite store: the same ones are found with and without MLflow."""
 
 import math
 import shutil
@@ -62,7 +62,7 @@ def test_the_same_model_is_found_as_with_mlflow(
 
 
 @pytest.mark.slow
-def test_mlflow_reports_what_is_not_in_order(
+def test_mlflow_reports_unusual_cases(
     train_quickly: Train, tracker: MlflowTracker, tmp_path: Path
 ) -> None:
     client = MlflowClient(tracker.uri)
@@ -88,7 +88,7 @@ def test_mlflow_reports_what_is_not_in_order(
         tracker.find_model("best", "accuracy")
 
 
-def test_nothing_is_found_in_a_file_that_may_not_be_what_it_seems(tmp_path: Path) -> None:
+def test_nothing_is_found_in_an_unknown_store(tmp_path: Path) -> None:
     def find(path: Path) -> object:
         return find_model(path, "sentiment", "best", "validation/accuracy")
 
@@ -122,7 +122,7 @@ def test_the_tables_of_this_version_of_mlflow_are_known(
 
 
 @pytest.mark.slow
-def test_a_locked_store_is_left_to_mlflow(
+def test_mlflow_is_asked_for_a_locked_store(
     train_quickly: Train, store: Path, tmp_path: Path
 ) -> None:
     result = train_quickly()

@@ -1,4 +1,4 @@
-"""Runs as a person meets them in the MLflow UI: names, parameters, source, kinds."""
+"""Runs in the MLflow UI: names, parameters, sources, kinds."""
 
 import re
 import shlex

@@ -1,4 +1,4 @@
-"""Nothing that a config of a stranger names is called but what this project allows."""
+"""An untrusted config calls only what this project allows."""
 
 from pathlib import Path
 
