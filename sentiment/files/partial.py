@@ -49,12 +49,12 @@ class PartialOutput:
         The finished output.
     overwrite : bool
         If True, a finished output, or the unfinished output of another job, is replaced.
-    many : bool
-        True if rejected rows are from many files.
+    with_file : bool
+        If True, rejected rows have a column with their file.
     """
 
-    def __init__(self, output: Path, *, overwrite: bool, many: bool = False) -> None:
-        self.output, self.overwrite, self._many = output, overwrite, many
+    def __init__(self, output: Path, *, overwrite: bool, with_file: bool = False) -> None:
+        self.output, self.overwrite, self._with_file = output, overwrite, with_file
         self.rejected = output.with_name(f"{output.name}.rejected.csv")
         self.report = output.with_name(f"{output.name}.json")
         self.partial = output.with_name(f"{output.name}.partial")
@@ -184,7 +184,7 @@ class PartialOutput:
                     self.discard()
                     raise
             if not state or not state["progress"]:
-                rejected.write(format_rejects([], header=True, many=self._many))
+                rejected.write(format_rejects([], header=True, with_file=self._with_file))
             yield
 
     def _lock(self) -> IO[bytes]:
@@ -229,7 +229,7 @@ class PartialOutput:
         """Write rows and rejected rows."""
         self._file.write(data)
         if rejects:
-            self._rejected.write(format_rejects(rejects, many=self._many))
+            self._rejected.write(format_rejects(rejects, with_file=self._with_file))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
         """Record `progress`, up to which all rows were appended, for a later process."""
@@ -338,13 +338,13 @@ def check_rejected(path: Path) -> None:
         It is not such a file.
     """
     check_plain_file(path)
-    headers = [format_rejects([], header=True, many=many) for many in (False, True)]
+    headers = [format_rejects([], header=True, with_file=with_file) for with_file in (False, True)]
     with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
         if file.readline(1000) not in headers:
             raise OccupiedNameError(path, "it is not a file of rejected rows that predict wrote")
 
 
-def format_rejects(rejects: list[Reject], *, many: bool, header: bool = False) -> bytes:
+def format_rejects(rejects: list[Reject], *, with_file: bool, header: bool = False) -> bytes:
     """Return rejected rows as lines of CSV.
 
     Parameters
@@ -353,14 +353,14 @@ def format_rejects(rejects: list[Reject], *, many: bool, header: bool = False) -
         The rows.
     header : bool
         True to write a line of column names first.
-    many : bool
+    with_file : bool
         True to add a column with the file of each row.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     if header:
-        writer.writerow(["file", *_FIELDS] if many else _FIELDS)
+        writer.writerow(["file", *_FIELDS] if with_file else _FIELDS)
     for reject in rejects:
         fields = (reject.row, reject.line or "", reject.reason, reject.raw)
-        writer.writerow([reject.file, *fields] if many else fields)
+        writer.writerow([reject.file, *fields] if with_file else fields)
     return buffer.getvalue().encode()

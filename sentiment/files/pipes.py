@@ -107,12 +107,12 @@ class StreamOutput:
     ----------
     stream : binary file
         Destination of the rows.
-    many : bool
-        True if rejected rows are from many files.
+    with_file : bool
+        If True, rejected rows have a column with their file.
     """
 
-    def __init__(self, stream: IO[bytes], *, many: bool) -> None:
-        self._stream, self._many = stream, many
+    def __init__(self, stream: IO[bytes], *, with_file: bool) -> None:
+        self._stream, self._with_file = stream, with_file
         self.output = self.partial = Path(PIPE)
         self.rejected = Path("stdout.rejected.csv")
         self.report = None
@@ -155,7 +155,7 @@ class StreamOutput:
         if rejects:
             with open_plain_file(self.rejected) as file:
                 is_new = not file.seek(0, os.SEEK_END)
-                file.write(format_rejects(rejects, header=is_new, many=self._many))
+                file.write(format_rejects(rejects, header=is_new, with_file=self._with_file))
 
     def save(self, job: dict[str, Any], progress: dict[str, Any]) -> None:
         """Flush the stream."""
@@ -189,13 +189,13 @@ def open_stdin(encoding: str | None) -> tuple[ByteSource, str]:
     return _find_format(PipeSource(sys.stdin.buffer, encoding))
 
 
-def open_stdout(*, many: bool) -> StreamOutput:
+def open_stdout(*, with_file: bool) -> StreamOutput:
     """Return standard output for rows.
 
     Parameters
     ----------
-    many : bool
-        True if rejected rows are from many files.
+    with_file : bool
+        If True, rejected rows have a column with their file.
 
     Raises
     ------
@@ -203,7 +203,7 @@ def open_stdout(*, many: bool) -> StreamOutput:
         It is closed.
     """
     _check_open(sys.stdout, "output", "standard output")
-    return StreamOutput(sys.stdout.buffer, many=many)
+    return StreamOutput(sys.stdout.buffer, with_file=with_file)
 
 
 def _check_open(stream: TextIO, setting: str, name: str) -> None:

@@ -356,9 +356,9 @@ def _open_output(
     target_path, output_format = choose_output(source, output, requested_format)
     is_chain = isinstance(source, Chain)
     if target_path == Path(PIPE):
-        partial: PartialOutput | StreamOutput = open_stdout(many=is_chain)
+        partial: PartialOutput | StreamOutput = open_stdout(with_file=is_chain)
     else:
-        partial = PartialOutput(target_path, overwrite=cfg.overwrite, many=is_chain)
+        partial = PartialOutput(target_path, overwrite=cfg.overwrite, with_file=is_chain)
     input_paths = [member.origin.path for member in _list_members(source)]
     check_apart([path for path in input_paths if path], partial.names)
     return partial, output_format
