@@ -173,8 +173,12 @@ def test_runs_on_other_data_are_refused_with_the_command_that_helps(rivals: Riva
     assert f"data csv {digits[0]} against data csv {digits[1]}; seed is 42 against 7." in message
     command = shlex.split(message.partition("compare with that: ")[2])
     assert command[:2] == ["python", "scripts/train.py"]
-    made = compose("train", command[2:])
-    assert (made.seed, made.features.max_features, made.data.path) == (7, 3000, str(rivals.data))
+    train_cfg = compose("train", command[2:])
+    assert (train_cfg.seed, train_cfg.features.max_features, train_cfg.data.path) == (
+        7,
+        3000,
+        str(rivals.data),
+    )
 
 
 @pytest.mark.slow

@@ -205,10 +205,10 @@ def test_a_row_without_text_is_rejected_and_an_empty_one_is_not(
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     result = predict_file(path)
     assert (result.tally.read, result.tally.reasons) == (4, {"no text": 2})
-    written = [json.loads(line) for line in result.output.read_text().splitlines()]
-    assert [row["n"] for row in written] == [1, 3]
+    output_rows = [json.loads(line) for line in result.output.read_text().splitlines()]
+    assert [row["n"] for row in output_rows] == [1, 3]
     _, expected = answer(trained.pipeline, pd.DataFrame({"text": [""]}))
-    assert written[1]["probability"] == pytest.approx(expected[0])
+    assert output_rows[1]["probability"] == pytest.approx(expected[0])
     result = predict_file(path, "deploy.empty=reject", "overwrite=true")
     assert result.rejected is not None
     assert pd.read_csv(result.rejected)[["row", "reason"]].to_numpy().tolist() == [
@@ -508,7 +508,7 @@ def test_a_folder_and_a_pattern_stand_for_many_files(
     stamps = [result.output.stat().st_mtime_ns for result in results]
     (home / "b.csv").unlink()
     repeated = run(f"input='{folder}'")
-    assert [result.tally for result in repeated] == [one.tally for one in results]
+    assert [result.tally for result in repeated] == [result.tally for result in results]
     assert [
         result.output.stat().st_mtime_ns == t for result, t in zip(repeated, stamps, strict=True)
     ] == [

@@ -73,10 +73,10 @@ def test_small_files_are_predicted_as_one_by_one(
         assert ours
         assert theirs
         assert ours["job"] == theirs["job"]
-    left = {path.name for path in results[0].output.parent.iterdir()}
+    folder_names = {path.name for path in results[0].output.parent.iterdir()}
     names = {path.name for path in paths}
     rejected = {f"{path.name}.rejected.csv" for path in paths[::10]}
-    assert left == names | {f"{name}.json" for name in names} | rejected
+    assert folder_names == names | {f"{name}.json" for name in names} | rejected
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ def test_small_files_that_are_done_are_not_done_again(model: Path, folder: Path)
     inodes = {result.output: result.output.stat().st_ino for result in results}
     results[7].output.unlink()
     repeated = predict_files(cfg)
-    assert [result.tally for result in repeated] == [one.tally for one in results]
+    assert [result.tally for result in repeated] == [result.tally for result in results]
     changed = [path for path, inode in inodes.items() if path.stat().st_ino != inode]
     assert set(changed) <= {results[7].output}
 

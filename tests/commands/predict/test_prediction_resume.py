@@ -152,15 +152,15 @@ class Interrupt:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("checkpoints")
-@pytest.mark.parametrize("given", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("input_format", ["jsonl", "csv", "parquet"])
 def test_parquet_is_the_same_wherever_it_was_interrupted(
-    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, input_format: str
 ) -> None:
     """Texts of very different lengths, and groups and pages that end within a block."""
     rng = random.Random(1)
     texts = [rng.choice(["good ", "bad ", "a film "]) * rng.randrange(60) for _ in range(2000)]
     frame = pd.DataFrame({"text": texts, "n": range(2000)})
-    path = write_frame(frame, tmp_path / f"x.{given}")
+    path = write_frame(frame, tmp_path / f"x.{input_format}")
     monkeypatch.setattr("sentiment.files.outputs._ROW_GROUP", 700)
     monkeypatch.setattr("sentiment.files.parquet.BLOCK", 9_000)
     from sentiment.files.streams import ByteSource
@@ -186,9 +186,13 @@ def test_parquet_is_the_same_wherever_it_was_interrupted(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("checkpoints")
-@pytest.mark.parametrize("named", ["best", "alias"])
+@pytest.mark.parametrize("model_name", ["best", "alias"])
 def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
-    train_quickly: Train, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str
+    train_quickly: Train,
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model_name: str,
 ) -> None:
     """Whatever is the best, or has the alias, when it is resumed."""
     from mlflow import MlflowClient
@@ -213,7 +217,7 @@ def test_a_job_is_finished_with_the_model_that_it_was_begun_with(
     def run(name: str, *overrides: str, observer: object = None) -> PredictionResult:
         where = [f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
         files = [f"input='{tmp_path}/x.csv'", f"output='{tmp_path}/{name}.csv'"]
-        run = f"deploy.run={'best' if named == 'best' else alias}"
+        run = f"deploy.run={'best' if model_name == 'best' else alias}"
         overrides = (*where, *files, run, *overrides)
         return predict(compose("predict", list(overrides)), observer)  # type: ignore[arg-type]
 

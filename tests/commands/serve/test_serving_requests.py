@@ -95,7 +95,7 @@ def test_texts_that_predict_rejects_have_its_reasons(app, model_files, tmp_path)
     answered = [json.loads(line) for line in Path(result.output).read_text().splitlines()]
     predicted = [prediction for prediction in predictions if "error" not in prediction]
     assert [prediction["probability"] for prediction in predicted] == [
-        one["probability"] for one in answered
+        answer["probability"] for answer in answered
     ]
     alone = ask(app, "/predict", {"text": None})
     assert (alone.status, alone.json["error"]) == (422, "no text")

@@ -175,8 +175,8 @@ def test_training_reads_the_texts_as_they_were(
     rows = pd.DataFrame({"text": texts}, dtype="str")
     _write_batch(path, _make_table(rows, guess="a", probability=0.5, reason="unsure"))
     batches = open_input(path).read("text", Limits(added=()), Position())
-    found = [text for batch in batches for text in batch.texts.to_pylist()]
-    assert found == texts
+    read_texts = [text for batch in batches for text in batch.texts.to_pylist()]
+    assert read_texts == texts
 
 
 @pytest.mark.slow
@@ -299,6 +299,6 @@ def test_columns_of_another_name_are_left_to_the_reader(tmp_path: Path) -> None:
     assert not explain({"text": TEXTS})
     assert not explain({"Review": TEXTS})
     assert "Rename 'words' to it" in explain({"words": TEXTS}, "text_column=words")
-    both = {"text": ["another column"] * len(TEXTS), "review": TEXTS}
-    assert "Rename 'review' to it" in explain(both, "text_column=review")
+    two_columns = {"text": ["another column"] * len(TEXTS), "review": TEXTS}
+    assert "Rename 'review' to it" in explain(two_columns, "text_column=review")
     assert "no 'encoding' for them" in explain({"text": TEXTS}, "encoding=utf-8")
