@@ -76,11 +76,11 @@ def test_the_form_in_unicode_makes_no_difference(text: str) -> None:
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=4), max_size=30))
 def test_rows_share_a_key_where_their_texts_are_the_same(texts: list[str]) -> None:
-    found = add_keys(pd.DataFrame({"text": texts}, dtype="object"))
+    keyed = add_keys(pd.DataFrame({"text": texts}, dtype="object"))
     folded = [fold_text(text) for text in texts]
-    for row, key in enumerate(found["key"]):
-        assert folded.index(folded[row]) == found["key"].tolist().index(key)
-    assert found["length"].tolist() == [len(text) for text in folded]
+    for row, key in enumerate(keyed["key"]):
+        assert folded.index(folded[row]) == keyed["key"].tolist().index(key)
+    assert keyed["length"].tolist() == [len(text) for text in folded]
 
 
 def test_zero_bytes_end_neither_texts_nor_labels() -> None:

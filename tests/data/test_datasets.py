@@ -67,8 +67,8 @@ def test_what_pandas_wrote_is_read(
     path = write_table(tmp_path / f"x{ending}", frame)
     read = TableFile(name="x", path=str(path)).read().astype(object)
     assert "fault" not in read
-    found = read.where(read.notna(), None)[["label", "text"]].to_numpy().tolist()
-    assert found == [[label.strip() or None, text or None] for label, text in rows]
+    read_rows = read.where(read.notna(), None)[["label", "text"]].to_numpy().tolist()
+    assert read_rows == [[label.strip() or None, text or None] for label, text in rows]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet", ".jsonl"])
@@ -150,11 +150,11 @@ def test_whatever_predict_reads_can_be_trained_on(tmp_path: Path) -> None:
     packed = tmp_path / "x.csv.gz"
     packed.write_bytes(gzip.compress(frame.to_csv(sep=";", index=False).encode("latin-1")))
     assert read(packed, encoding="latin-1") == read(packed, encoding="latin-1", sep=";") == expected
-    many = tmp_path / "many"
-    many.mkdir()
-    write_table(many / "1.csv", frame.head(1))
-    write_table(many / "2.jsonl", frame.tail(2))
-    assert read(many) == read(many / "[12].*") == expected
+    folder = tmp_path / "many"
+    folder.mkdir()
+    write_table(folder / "1.csv", frame.head(1))
+    write_table(folder / "2.jsonl", frame.tail(2))
+    assert read(folder) == read(folder / "[12].*") == expected
     address = f"sqlite:///{tmp_path}/x.db"
     with sqlite3.connect(tmp_path / "x.db") as database:
         frame.to_sql("reviews", database, index=False)
@@ -236,9 +236,9 @@ def test_a_label_that_is_a_list_says_so(tmp_path: Path, ending: str) -> None:
     read = add_keys(TableFile(name="x", path=str(path)).read())
     unusable = find_unusable(read)
     assert unusable.tolist() == ["unreadable", "unreadable", "missing_label"]
-    written = {".jsonl": '["x", "y"]', ".parquet": "['x', 'y']"}[ending]
+    quoted = {".jsonl": '["x", "y"]', ".parquet": "['x', 'y']"}[ending]
     fault = (
-        f"'{path}': the label is {written}; expected a text or a number. Does a row have several "
+        f"'{path}': the label is {quoted}; expected a text or a number. Does a row have several "
         "labels? Set 'data.label_separator=\";\"'"
     )
     assert check_quality(read, unusable).faults[0] == fault

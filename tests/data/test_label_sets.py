@@ -28,16 +28,16 @@ _SETS = st.lists(st.sets(st.sampled_from("abcdefgh")), min_size=1, max_size=60)
 
 def test_label_sets_have_one_form() -> None:
     labels = pd.Series([" b; a", "a;b;a", "", ";", None, "c"], dtype="str")
-    found = sort_label_sets(labels, ";")
-    assert found.tolist()[:4] == ["a;b", "a;b", "", ""]
-    assert found.isna().tolist() == [False, False, False, False, True, False]
+    sorted_sets = sort_label_sets(labels, ";")
+    assert sorted_sets.tolist()[:4] == ["a;b", "a;b", "", ""]
+    assert sorted_sets.isna().tolist() == [False, False, False, False, True, False]
 
 
 @given(_SETS)
 def test_indicators_are_those_of_scikit_learn(sets: list[set[str]]) -> None:
     classes = sorted(set().union(*sets)) or ["a"]
-    joined = [join_labels(one, "|") for one in sets]
-    assert [set(split_labels(one, "|")) for one in joined] == sets
+    joined = [join_labels(labels, "|") for labels in sets]
+    assert [set(split_labels(labels, "|")) for labels in joined] == sets
     expected = MultiLabelBinarizer(classes=classes).fit_transform(sets)
     assert np.array_equal(make_indicators(joined, classes, "|").toarray(), expected)
 
@@ -45,7 +45,9 @@ def test_indicators_are_those_of_scikit_learn(sets: list[set[str]]) -> None:
 @pytest.mark.slow
 @given(_SETS, st.integers(0, 5))
 def test_each_row_is_in_one_part(sets: list[set[str]], seed: int) -> None:
-    indicators = make_indicators([join_labels(one, ";") for one in sets], list("abcdefgh"), ";")
+    indicators = make_indicators(
+        [join_labels(labels, ";") for labels in sets], list("abcdefgh"), ";"
+    )
     shares = {"train": 0.7, "validation": 0.1, "test": 0.2}
     parts = stratify(indicators, shares, seed)
     assert set(parts) <= set(shares)
@@ -66,9 +68,9 @@ def test_labels_are_spread_by_their_shares(seed: int) -> None:
     for part, share in shares.items():
         rows = dense[parts == part]
         assert abs(len(rows) - share * len(dense)) <= 0.01 * len(dense)
-        wanted = share * dense.sum(axis=0)
+        expected = share * dense.sum(axis=0)
         assert (rows.sum(axis=0) >= 1).all()
-        assert (abs(rows.sum(axis=0) - wanted) <= np.maximum(1.5, 0.05 * wanted)).all()
+        assert (abs(rows.sum(axis=0) - expected) <= np.maximum(1.5, 0.05 * expected)).all()
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".parquet"])

@@ -32,15 +32,15 @@ STARS = [str(star) for star in range(1, 11)]
 
 @given(st.lists(st.floats(-1e6, 1e6, allow_subnormal=False), min_size=3, unique=True))
 def test_numbers_are_in_the_order_of_their_values(numbers: list[float]) -> None:
-    found = sort_labels(map(repr, numbers))
-    assert [float(label) for label in found] == sorted(numbers)
+    ordered = sort_labels(map(repr, numbers))
+    assert [float(label) for label in ordered] == sorted(numbers)
 
 
 @given(st.lists(st.text(max_size=4), min_size=3, unique=True))
 def test_labels_are_kept_and_texts_are_in_the_order_of_their_letters(labels: list[str]) -> None:
-    found = sort_labels(labels)
-    assert sorted(found) == sorted(labels)
-    texts = [label for label in found if read_number(label) is None]
+    ordered = sort_labels(labels)
+    assert sorted(ordered) == sorted(labels)
+    texts = [label for label in ordered if read_number(label) is None]
     assert texts == sorted(texts)
 
 
@@ -62,25 +62,25 @@ def test_ten_stars_are_in_order_from_the_data_to_the_predictions(tmp_path: Path)
     vectorizer = TfidfVectorizer(min_df=1)
     pipeline = fit(make_pipeline(vectorizer, LogisticRegression(C=100)), frame)
     assert list(pipeline.classes_) == sorted(STARS)  # 1, 10, 2
-    made = evaluate(pipeline, frame)
-    assert made.classes.tolist() == STARS
-    assert made.predicted.tolist() == labels
-    earlier = made.to_frame()[["label", *(f"p:{star}" for star in sorted(STARS))]]
-    again = Predictions.from_frame(earlier)
-    assert again.classes.tolist() == STARS
-    np.testing.assert_array_equal(again.probabilities, made.probabilities)
+    predictions = evaluate(pipeline, frame)
+    assert predictions.classes.tolist() == STARS
+    assert predictions.predicted.tolist() == labels
+    earlier = predictions.to_frame()[["label", *(f"p:{star}" for star in sorted(STARS))]]
+    read = Predictions.from_frame(earlier)
+    assert read.classes.tolist() == STARS
+    np.testing.assert_array_equal(read.probabilities, predictions.probabilities)
     terms = top_terms(pipeline, 1)
     assert terms is not None
     assert terms["term"].tolist() == [f"star{star}" for star in STARS]
     columns = PredictionColumns(explain=True, top_k=2, probabilities="all")
-    found = Predictor(pipeline, columns=columns).predict(pa.array(texts))
-    assert found["prediction"].to_pylist() == labels
-    assert [name for name in found.schema.names if name.startswith("p:")] == [
+    rows = Predictor(pipeline, columns=columns).predict(pa.array(texts))
+    assert rows["prediction"].to_pylist() == labels
+    assert [name for name in rows.schema.names if name.startswith("p:")] == [
         f"p:{star}" for star in STARS
     ]
     for k, star in enumerate(STARS):
-        np.testing.assert_allclose(found[f"p:{star}"], made.probabilities[:, k], rtol=1e-9)
-    reasons = found["speaks_for"].to_pylist()
+        np.testing.assert_allclose(rows[f"p:{star}"], predictions.probabilities[:, k], rtol=1e-9)
+    reasons = rows["speaks_for"].to_pylist()
     assert all(f"star{label}" in reason for label, reason in zip(labels, reasons, strict=True))
 
 
@@ -98,43 +98,43 @@ def predict_stars(seed: int, scale: list[float], rows: int = 60) -> Predictions:
 @given(st.integers(0, 10_000), st.sampled_from([[1, 2, 3], [-1, 0, 0.5, 3], list(range(1, 11))]))
 @settings(deadline=None, max_examples=30)
 def test_ordered_labels_are_scored_as_scikit_learn_does(seed: int, scale: list[float]) -> None:
-    made = predict_stars(seed, scale)
-    found = score(made)
-    values = [labels.astype(float) for labels in (made.labels, made.predicted)]
-    ranks = [np.searchsorted(scale, one) for one in values]
-    assert found["mean_absolute_error"] == pytest.approx(metrics.mean_absolute_error(*values))
-    assert found["quadratic_kappa"] == pytest.approx(
+    predictions = predict_stars(seed, scale)
+    scores = score(predictions)
+    values = [labels.astype(float) for labels in (predictions.labels, predictions.predicted)]
+    ranks = [np.searchsorted(scale, row_labels) for row_labels in values]
+    assert scores["mean_absolute_error"] == pytest.approx(metrics.mean_absolute_error(*values))
+    assert scores["quadratic_kappa"] == pytest.approx(
         metrics.cohen_kappa_score(*ranks, weights="quadratic")
     )
-    assert found["accuracy_within_one"] == np.mean(np.abs(ranks[0] - ranks[1]) <= 1)
-    assert set(found) == set(list_measured(ordered=True))
-    sums = RowSums(made)
-    weights = np.ones((1, len(made.labels)))
-    assert sums.score(weights)[0].tolist() == pytest.approx([found[name] for name in sums.names])
-    each = sums.score_with_each(-1)
+    assert scores["accuracy_within_one"] == np.mean(np.abs(ranks[0] - ranks[1]) <= 1)
+    assert set(scores) == set(list_measured(ordered=True))
+    sums = RowSums(predictions)
+    weights = np.ones((1, len(predictions.labels)))
+    assert sums.score(weights)[0].tolist() == pytest.approx([scores[name] for name in sums.names])
+    left_out = sums.score_with_each(-1)
     for row in (0, 3):
-        without = score(made.take(np.delete(np.arange(len(made.labels)), row)))
+        without = score(predictions.take(np.delete(np.arange(len(predictions.labels)), row)))
         expected = [without[name] for name in sums.names]
-        assert each[row].tolist() == pytest.approx(expected, nan_ok=True)
+        assert left_out[row].tolist() == pytest.approx(expected, nan_ok=True)
 
 
 def test_a_scale_is_kept_in_the_table_of_scores(tmp_path: Path) -> None:
-    made = predict_stars(1, [1, 2, 3, 10])
-    made.to_frame().assign(excerpt="a text").to_parquet(tmp_path / "scores.parquet")
-    again = Predictions.from_frame(pd.read_parquet(tmp_path / "scores.parquet"))
-    assert again.scale is not None
-    assert again.scale.tolist() == [1, 2, 3, 10]
-    assert score(again) == score(made)
+    predictions = predict_stars(1, [1, 2, 3, 10])
+    predictions.to_frame().assign(excerpt="a text").to_parquet(tmp_path / "scores.parquet")
+    read = Predictions.from_frame(pd.read_parquet(tmp_path / "scores.parquet"))
+    assert read.scale is not None
+    assert read.scale.tolist() == [1, 2, 3, 10]
+    assert score(read) == score(predictions)
 
 
 def test_intervals_of_ordered_labels() -> None:
-    made = predict_stars(1, [1, 2, 3, 4, 5], 1500)
+    predictions = predict_stars(1, [1, 2, 3, 4, 5], 1500)
     names = ["accuracy_within_one", "mean_absolute_error", "quadratic_kappa"]
-    found, known = measure_intervals(made, names), score(made)
+    intervals, scores = measure_intervals(predictions, names), score(predictions)
     for name in names:
-        low, high = found[name]
+        low, high = intervals[name]
         assert 0 < high - low < 0.2
-        assert low < known[name] < high
+        assert low < scores[name] < high
 
 
 def test_a_scale_takes_numbers_or_a_list() -> None:

@@ -47,8 +47,8 @@ def test_a_column_names_the_split_of_each_row(tmp_path: Path, ending: str) -> No
         "test": frame[frame["part"] == "test"],
     }
     for name in SPLITS:
-        found = getattr(data, name)
-        assert found.to_numpy().tolist() == expected[name][["text", "label"]].to_numpy().tolist()
+        rows = getattr(data, name)
+        assert rows.to_numpy().tolist() == expected[name][["text", "label"]].to_numpy().tolist()
     assert data.official_test
     assert prepare_data(dataset, 2).fingerprint == data.fingerprint  # nothing is drawn
 
@@ -57,16 +57,16 @@ def test_a_column_names_the_split_of_each_row(tmp_path: Path, ending: str) -> No
 def test_a_split_that_the_column_lacks_is_a_share_of_the_training_rows(
     tmp_path: Path, lacking: str
 ) -> None:
-    given = {"validation": "test", "test": "dev"}[lacking]
-    frame = ROWS.assign(part=["train", "train", given] * 20)
+    value = {"validation": "test", "test": "dev"}[lacking]
+    frame = ROWS.assign(part=["train", "train", value] * 20)
     path = write(tmp_path / "x.csv", frame)
     size = {f"{lacking}_size": 0.25}
     data = prepare_data(TableFile(name="x", path=path, split_column="part", **size), 1)
-    kept = {"dev": "validation"}.get(given, given)
-    assert set(getattr(data, kept)["text"]) == set(frame["text"][frame["part"] == given])
+    split = {"dev": "validation"}.get(value, value)
+    assert set(getattr(data, split)["text"]) == set(frame["text"][frame["part"] == value])
     assert data.report.splits[lacking] == {"a": 5, "b": 5}
     assert data.report.splits["train"] == {"a": 15, "b": 15}
-    assert data.official_test == (given == "test")
+    assert data.official_test == (value == "test")
 
 
 @pytest.mark.parametrize("endings", [("csv", "csv"), ("csv", "parquet"), ("db", "jsonl")])
@@ -116,9 +116,9 @@ def test_mistakes_in_test_files_and_split_columns(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"x\.csv' is in data\.path and in data\.test_path"):
         TableFile(name="x", path=str(tmp_path), test_path=path).read()
     path = write(tmp_path / "x.csv", ROWS.assign(part=["train", "test"] * 30))
-    other = write(tmp_path / "y.csv", ROWS)
+    test_path = write(tmp_path / "y.csv", ROWS)
     with pytest.raises(ConfigError, match=r"30 test rows \(data.split_column\).* data\.test_path"):
-        TableFile(name="x", path=path, test_path=other, split_column="part").read()
+        TableFile(name="x", path=path, test_path=test_path, split_column="part").read()
 
 
 def test_rows_that_cannot_be_used_need_no_split(tmp_path: Path) -> None:

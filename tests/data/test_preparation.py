@@ -52,10 +52,10 @@ def test_the_report_counts_what_is_wrong() -> None:
         "missing_text": 1, "empty_text": 1, "missing_label": 1, "duplicates": 2,
         "conflicting_labels": 2,
     }  # fmt: skip
-    used = {name: sum(rows.values()) for name, rows in report.splits.items()}
-    assert used == {"train": 69, "validation": 10, "test": 20}
-    assert used == {name: len(getattr(data, name)) for name in used}
-    assert sum(report.dropped.values()) + sum(used.values()) == 106
+    split_sizes = {name: sum(rows.values()) for name, rows in report.splits.items()}
+    assert split_sizes == {"train": 69, "validation": 10, "test": 20}
+    assert split_sizes == {name: len(getattr(data, name)) for name in split_sizes}
+    assert sum(report.dropped.values()) + sum(split_sizes.values()) == 106
 
 
 def test_bad_rows_stop_the_run_if_asked_to(tmp_path: Path) -> None:
@@ -89,8 +89,8 @@ def test_the_official_test_half_stays_whole() -> None:
     assert sorted(data.test["text"]) == sorted(
         text for text, _, half in test + conflict if half == "test"
     )
-    seen = set(data.train["text"]) | set(data.validation["text"])
-    assert seen == {text for text, _, _ in train}
+    texts = set(data.train["text"]) | set(data.validation["text"])
+    assert texts == {text for text, _, _ in train}
     assert len(data.validation) == round(0.1 * 60)
 
 
@@ -100,11 +100,11 @@ def test_real_reviews_do_not_leak() -> None:
     assert {n: sum(rows.values()) for n, rows in data.report.splits.items()} == {
         "train": 17_432, "validation": 2_490, "test": 4_980
     }  # fmt: skip
-    sides = [
+    keys = [
         {clean_text(text).strip().lower() for text in part["text"]}
         for part in (data.train, data.validation, data.test)
     ]
-    assert sum(map(len, sides)) == len(set().union(*sides))
+    assert sum(map(len, keys)) == len(set().union(*keys))
     assert data.report.dropped == {"duplicates": 98}
     assert len(data.train) + len(data.validation) + len(data.test) == 24_902
 
@@ -217,19 +217,19 @@ LONG_TAIL = [
     [(None, {"d": 2, "e": 1}), (2, {"d": 2, "e": 1}), (5, {"c": 4, "d": 2, "e": 1})],
 )
 def test_rare_classes_are_dropped_or_merged(least: int | None, rare: dict[str, int]) -> None:
-    given = {"name": "x", "rows": LONG_TAIL, "min_per_class": least}
-    dropped = prepare_data(Given(**given, rare="drop"), 1)
+    settings = {"name": "x", "rows": LONG_TAIL, "min_per_class": least}
+    dropped = prepare_data(Given(**settings, rare="drop"), 1)
     assert dropped.report.rare == rare
     assert dropped.report.dropped == {"rare_class": sum(rare.values())}
     assert dropped.classes == [label for label in "abc" if label not in rare]
-    merged = prepare_data(Given(**given, rare="merge", rare_label="rest"), 1)
+    merged = prepare_data(Given(**settings, rare="merge", rare_label="rest"), 1)
     assert merged.report.rare == rare
     assert merged.report.dropped == {}
     assert (dropped.report.merged_into, merged.report.merged_into) == ("", "rest")
     assert merged.classes == [*dropped.classes, "rest"]
     parts = pd.concat([merged.train, merged.validation, merged.test])
-    kept = dict(zip(parts["text"], parts["label"], strict=True))
-    assert kept == {text: "rest" if label in rare else label for text, label in LONG_TAIL}
+    labels = dict(zip(parts["text"], parts["label"], strict=True))
+    assert labels == {text: "rest" if label in rare else label for text, label in LONG_TAIL}
 
 
 def test_all_rare_classes_are_named() -> None:
@@ -237,18 +237,18 @@ def test_all_rare_classes_are_named() -> None:
         TooFewRowsError, match=r"2 of 5 classes are .* \('d': 2, 'e': 1\), but a split"
     ):
         prepare_data(Given(name="x", rows=LONG_TAIL), 1)
-    wanted = (
+    pattern = (
         r"3 of 5 .* \('c': 4, 'd': 2, 'e': 1\), but data.min_per_class needs at least 5 .*"
         r"data.rare=merge, with data.min_per_class=5\)"
     )
-    with pytest.raises(TooFewRowsError, match=wanted):
+    with pytest.raises(TooFewRowsError, match=pattern):
         prepare_data(Given(name="x", rows=LONG_TAIL, min_per_class=5), 1)
 
 
 def test_a_merged_class_that_is_too_small_itself_is_named() -> None:
     rows = [row for row in LONG_TAIL if row[1] in "abe"]
-    wanted = r"1 of 3 classes is .* \('other': 1\).* 'e': 1 is merged into 'other'\."
-    with pytest.raises(TooFewRowsError, match=wanted):
+    pattern = r"1 of 3 classes is .* \('other': 1\).* 'e': 1 is merged into 'other'\."
+    with pytest.raises(TooFewRowsError, match=pattern):
         prepare_data(Given(name="x", rows=rows, rare="merge"), 1)
 
 
@@ -269,8 +269,8 @@ def test_a_class_of_test_rows_alone_is_merged_into_that_of_rare_training_rows() 
     assert data.report.splits["test"]["other"] == 2 + 1
     assert "other" in data.classes
     # Without rare training rows, no model can learn what it is.
-    wanted = r"1 of 5 classes is not in the training .* \('other': 1\).* 'e': 1 is merged into"
-    with pytest.raises(UnlearnedClassesError, match=wanted):
+    pattern = r"1 of 5 classes is not in the training .* \('other': 1\).* 'e': 1 is merged into"
+    with pytest.raises(UnlearnedClassesError, match=pattern):
         prepare_data(Given(name="x", rows=rows, rare="merge"), 1)
 
 
@@ -334,11 +334,13 @@ def test_small_classes_that_are_perhaps_several_labels_name_the_setting(
 
 def test_fingerprints_distinguish_data() -> None:
     frame = pd.DataFrame({"text": ["ab", "c"], "label": ["x", "y"], "split": ["train", "test"]})
-    same = frame.astype(object)
+    equal = frame.astype(object)
     moved = frame.assign(text=["a", "bc"])
     relabelled = frame.assign(label=["y", "x"])
-    turned = frame.iloc[::-1]
-    marks = [fingerprint(f) for f in (frame, same, moved, relabelled, turned, frame.iloc[1:])]
+    reversed_rows = frame.iloc[::-1]
+    marks = [
+        fingerprint(f) for f in (frame, equal, moved, relabelled, reversed_rows, frame.iloc[1:])
+    ]
     assert marks[0] == marks[1]
     assert len(set(marks)) == 5
     assert marks[5] == fingerprint(frame.iloc[1:].reset_index(drop=True))
@@ -369,7 +371,7 @@ def test_the_log_lists_the_rows_of_a_few_classes(caplog: pytest.LogCaptureFixtur
     rows = [(f"text {n}", f"class {n % 300:03}") for n in range(1200)]
     caplog.set_level("INFO", "sentiment")
     data = prepare_data(Given(name="given", rows=rows), seed=1)
-    line = next(one for one in caplog.messages if one.startswith("data: "))
+    line = next(message for message in caplog.messages if message.startswith("data: "))
     assert len(line) < 3_000
     assert "'...': '280 more'" in line
     assert len(data.report.to_dict()["labels"]) == len(data.report.splits["train"]) == 300
@@ -414,8 +416,8 @@ def test_labels_of_own_data_sets_become_strings(labels: Any, classes: list[str])
 
 def test_own_data_sets_may_leave_labels_out_and_have_any_index() -> None:
     labels = [None, *[0, 1] * 29, 1]  # pandas makes floats of these
-    own = Own(name="x", columns={"text": TEXTS, "label": labels}, index=[7] * 60)
-    data = prepare_data(own, 1)
+    dataset = Own(name="x", columns={"text": TEXTS, "label": labels}, index=[7] * 60)
+    data = prepare_data(dataset, 1)
     assert data.class_rows == {"0": 29, "1": 30}
     assert data.report.missing_label == 1
 

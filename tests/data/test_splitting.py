@@ -50,8 +50,8 @@ def test_copies_make_no_difference_to_a_split(
     frame = make_copies(copies, seed)
     dataset = make_dataset(frame, validation_size=validation, test_size=test)
     data = prepare_data(dataset, seed)
-    again = prepare_data(dataset, seed)
-    assert data.fingerprint == again.fingerprint
+    second = prepare_data(dataset, seed)
+    assert data.fingerprint == second.fingerprint
 
     parts = {name: getattr(data, name) for name in SPLITS}
     everything = pd.concat(parts.values())
@@ -99,10 +99,14 @@ def test_copies_make_no_difference_to_a_split(
 def test_official_splits_stay_apart(rows: list[tuple[int, str, str]], seed: int) -> None:
     """The test split stays whole; its texts leave the others, those of validation the training."""
     # Enough texts of their own for each class and split.
-    own = [(100 + n, "ab"[n // 4 % 2], split) for n, split in enumerate([*SPLITS, "train"] * 4)]
+    official = [
+        (100 + n, "ab"[n // 4 % 2], split) for n, split in enumerate([*SPLITS, "train"] * 4)
+    ]
     if not seed % 2:  # validation rows are drawn
-        own, rows = ([row for row in part if row[2] != "validation"] for part in (own, rows))
-    table = [(f"text {n}", label, split) for n, label, split in [*rows, *own]]
+        official, rows = (
+            [row for row in part if row[2] != "validation"] for part in (official, rows)
+        )
+    table = [(f"text {n}", label, split) for n, label, split in [*rows, *official]]
     frame = pd.DataFrame(table, columns=["text", "label", "split"], dtype="str")
     data = prepare_data(make_dataset(frame), seed)
     texts = {name: frame["text"][frame["split"] == name] for name in SPLITS}
@@ -114,22 +118,22 @@ def test_official_splits_stay_apart(rows: list[tuple[int, str, str]], seed: int)
     assert Counter(learned["text"]) == Counter(clear)
     if seed % 2:
         assert set(data.validation["text"]) == clear & set(texts["validation"])
-    used = len(learned) + len(test)
-    assert sum(data.report.dropped.values()) + used == len(frame)
+    row_count = len(learned) + len(test)
+    assert sum(data.report.dropped.values()) + row_count == len(frame)
 
 
 @settings(max_examples=30, deadline=None)
 @given(copies=COPIES, seed=st.integers(0, 100), limit=st.integers(1, 150))
 def test_a_limit_counts_different_texts(copies: list[list[int]], seed: int, limit: int) -> None:
     frame = make_copies(copies, seed)
-    kept = add_keys(frame)
-    kept = kept[find_surplus(kept) == ""]
-    sample = take_sample(kept, limit, seed)
-    assert len(sample) == min(limit, len(kept))
+    distinct = add_keys(frame)
+    distinct = distinct[find_surplus(distinct) == ""]
+    sample = take_sample(distinct, limit, seed)
+    assert len(sample) == min(limit, len(distinct))
     assert not sample["key"].duplicated().any()
     assert sample.index.is_monotonic_increasing
-    for label, size in kept["label"].value_counts().items():
-        assert abs((sample["label"] == label).sum() - len(sample) * size / len(kept)) < 1
+    for label, size in distinct["label"].value_counts().items():
+        assert abs((sample["label"] == label).sum() - len(sample) * size / len(distinct)) < 1
 
 
 def test_sizes_of_the_kaggle_file() -> None:
@@ -176,10 +180,10 @@ def test_rows_are_chosen_at_random() -> None:
 )
 def test_apportioned_rows_are_as_many_as_asked_for(sizes: list[int], share: float) -> None:
     total = round(share * sum(sizes))
-    found = apportion(np.array(sizes), total)
-    assert found.sum() == total
+    counts = apportion(np.array(sizes), total)
+    assert counts.sum() == total
     exact = [size * total / sum(sizes) for size in sizes]
-    assert all(abs(n - e) < 1 and n <= s for n, e, s in zip(found, exact, sizes, strict=True))
+    assert all(abs(n - e) < 1 and n <= s for n, e, s in zip(counts, exact, sizes, strict=True))
 
 
 def test_of_copies_one_stays_and_of_conflicts_none() -> None:

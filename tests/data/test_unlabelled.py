@@ -58,7 +58,7 @@ def test_they_change_neither_splits_nor_their_fingerprint() -> None:
     assert data.fingerprint == plain.fingerprint
     assert all(getattr(data, name).equals(getattr(plain, name)) for name in SPLITS)
     assert plain.unlabelled_fingerprint == ""
-    assert len({one.unlabelled_fingerprint for one in (plain, data, other)}) == 3
+    assert len({prepared.unlabelled_fingerprint for prepared in (plain, data, other)}) == 3
 
 
 def test_rows_that_are_not_used_are_labelled_all_the_same() -> None:
@@ -137,8 +137,8 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_a_folder_of_reviews_has_a_text_in_each_file(tmp_path: Path) -> None:
     for number in range(3):
         (tmp_path / f"{number}_0.txt").write_text(f"review {number}\nwith two lines, or so")
-    found = AclImdb(name="x", path="unread", unlabelled=str(tmp_path)).read_unlabelled()
-    assert found.tolist() == [f"review {n}\nwith two lines, or so" for n in range(3)]
+    texts = AclImdb(name="x", path="unread", unlabelled=str(tmp_path)).read_unlabelled()
+    assert texts.tolist() == [f"review {n}\nwith two lines, or so" for n in range(3)]
 
 
 @pytest.mark.parametrize("asked", ["data.unlabelled=more.csv", "data.on_missing_label=unlabelled"])

@@ -41,9 +41,9 @@ def test_the_first_texts_are_the_most_typical_of_the_largest_groups() -> None:
 
 def test_groups_with_a_known_text_come_last() -> None:
     points, groups = make_blobs([30, 60, 10])
-    known = np.zeros(100, bool)
-    known[np.flatnonzero(groups == 1)[0]] = True
-    batch = choose_diverse(points, 2, known, seed=0)
+    is_known = np.zeros(100, bool)
+    is_known[np.flatnonzero(groups == 1)[0]] = True
+    batch = choose_diverse(points, 2, is_known, seed=0)
     assert groups[batch.rows].tolist() == [0, 2]
 
 
@@ -67,19 +67,19 @@ def test_a_batch_has_as_many_different_texts_as_there_are(
     topics: np.ndarray, count: int, seed: int, data: st.DataObject
 ) -> None:
     """Also of copies, of which there are fewer clusters than texts."""
-    known = data.draw(arrays(bool, len(topics)))
+    is_known = data.draw(arrays(bool, len(topics)))
     margins = data.draw(arrays(float, len(topics), elements=st.floats(0, 1)))
-    diverse = choose_diverse(topics, count, known, seed)
+    diverse = choose_diverse(topics, count, is_known, seed)
     uncertain = choose_uncertain(topics, margins, count, seed)
-    assert len(diverse.rows) == min(count, (~known).sum())
-    assert not known[diverse.rows].any()
+    assert len(diverse.rows) == min(count, (~is_known).sum())
+    assert not is_known[diverse.rows].any()
     assert len(uncertain.rows) == min(count, len(topics))
     assert np.all(np.diff(margins[uncertain.rows]) >= 0)
-    again = choose_uncertain(topics, margins, count, seed)
+    repeated = choose_uncertain(topics, margins, count, seed)
     for batch in (diverse, uncertain):
         assert len({*batch.rows.tolist()}) == len(batch.rows) == len(batch.sizes)
         assert np.all(batch.sizes >= 1)
-    assert again.rows.tolist() == uncertain.rows.tolist()
+    assert repeated.rows.tolist() == uncertain.rows.tolist()
 
 
 def test_nothing_is_chosen_where_all_is_known() -> None:
@@ -114,5 +114,5 @@ def test_texts_on_one_topic_are_near_each_other(groups: list[str], words: bool) 
     topics = find_text_topics(texts, seed=0)
     assert np.array_equal(topics, find_text_topics(texts, seed=0))
     near = topics @ topics.T
-    same = np.equal.outer(np.arange(40) % 2, np.arange(40) % 2)
-    assert near[same].mean() > near[~same].mean() + 0.3
+    same_topic = np.equal.outer(np.arange(40) % 2, np.arange(40) % 2)
+    assert near[same_topic].mean() > near[~same_topic].mean() + 0.3

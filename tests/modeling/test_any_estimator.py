@@ -93,10 +93,10 @@ def list_classifiers() -> dict[str, str]:
     """Return the public address of each classifier that scikit-learn itself has."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = all_estimators("classifier")
+        classifiers = all_estimators("classifier")
     return {
         name: f"{kind.__module__.partition('._')[0]}.{name}"
-        for name, kind in found
+        for name, kind in classifiers
         if kind.__module__.startswith("sklearn.")
     }
 
@@ -327,11 +327,11 @@ def test_models_that_lack_something_say_what(
 
 def steps(*described: Any) -> Described:
     """Return a pipeline of steps; a text is a transformer without settings."""
-    named = {
-        f"step{place}": {"_target_": f"sklearn.{one}"} if isinstance(one, str) else one
-        for place, one in enumerate(described)
+    named_steps = {
+        f"step{k}": {"_target_": f"sklearn.{step}"} if isinstance(step, str) else step
+        for k, step in enumerate(described)
     }
-    return {"_target_": "sklearn.pipeline.Pipeline", "steps": named}
+    return {"_target_": "sklearn.pipeline.Pipeline", "steps": named_steps}
 
 
 def union(**parts: Described) -> Described:
@@ -406,11 +406,13 @@ def test_features_may_have_several_steps(
         with pytest.raises(UnexplainableModelError, match="LogisticRegression on features of "):
             RowExplainer(pipeline)
         return
-    found = explain_text(pipeline, "a great and long film of great fun")
-    logs = np.log(list(found.probabilities.values()))
-    code = list(found.probabilities).index(found.label)
-    assert found.total == pytest.approx(logs[code] - np.delete(logs, code).mean())
-    assert found.base + sum(added for _, added in found.terms) == pytest.approx(found.total)
+    explanation = explain_text(pipeline, "a great and long film of great fun")
+    logs = np.log(list(explanation.probabilities.values()))
+    code = list(explanation.probabilities).index(explanation.label)
+    assert explanation.total == pytest.approx(logs[code] - np.delete(logs, code).mean())
+    assert explanation.base + sum(added for _, added in explanation.terms) == pytest.approx(
+        explanation.total
+    )
 
 
 @pytest.mark.parametrize(
@@ -515,7 +517,7 @@ def test_a_grid_is_checked_by_the_step_that_has_the_parameter(
 ) -> None:
     inner = steps(SVD, MACHINE)
     if is_listed:
-        inner["steps"] = [list(one) for one in inner["steps"].items()]
+        inner["steps"] = [list(item) for item in inner["steps"].items()]
     described = around("model_selection.RandomizedSearchCV", inner, param_distributions=grid)
     with pytest.raises(ConfigError, match=re.escape(message)):
         configure(base, model=described)
@@ -583,9 +585,13 @@ def test_fits_of_a_grid_search_that_fail_are_one_line(base: DictConfig) -> None:
     with pytest.warns(FitFailedWarning) as caught:
         pipeline = fit(build(base, model=searched), TEXTS[2])
     assert (predict(pipeline, TEXTS[2])[0] == TEXTS[2]["label"]).all()
-    (shown,) = [str(one.message) for one in caught if "fits failed" in str(one.message)]
-    assert shown.startswith("2 fits failed out of a total of 4: ValueError: Solver lbfgs supports")
-    assert "\n" not in shown
+    (message,) = [
+        str(warning.message) for warning in caught if "fits failed" in str(warning.message)
+    ]
+    assert message.startswith(
+        "2 fits failed out of a total of 4: ValueError: Solver lbfgs supports"
+    )
+    assert "\n" not in message
 
 
 @pytest.mark.parametrize("name", ["bagged stacks", "calibrated stack"])
@@ -593,8 +599,12 @@ def test_a_stack_inside_of_a_model_has_its_default_final_estimator(
     base: DictConfig, name: str
 ) -> None:
     pipeline = build(base, model=NESTED[name][0])
-    stacks = [one for one in pipeline.get_params().values() if isinstance(one, StackingClassifier)]
-    assert {type(one.final_estimator) for one in stacks} == {LogisticRegression}
+    stacks = [
+        estimator
+        for estimator in pipeline.get_params().values()
+        if isinstance(estimator, StackingClassifier)
+    ]
+    assert {type(estimator.final_estimator) for estimator in stacks} == {LogisticRegression}
 
 
 def test_the_message_about_a_parameter_is_whole(base: DictConfig) -> None:
@@ -631,14 +641,14 @@ def test_calibration_sees_training_rows_only(
         "function (sigmoid, 3-fold cross-validation on training rows)"
     ]
     frame = TEXTS[2]
-    before = fit(clone(pipeline), frame[:24])["model"].calibrated_classifiers_[0].calibrators[0]
+    calibrator = fit(clone(pipeline), frame[:24])["model"].calibrated_classifiers_[0].calibrators[0]
     rows = TfidfVectorizer().fit_transform(frame["text"][:24])
-    by_hand = CalibratedClassifierCV(
+    reference = CalibratedClassifierCV(
         make(configure(base, model={"_target_": "sklearn.linear_model.RidgeClassifier"}), "model"),
         method="sigmoid", cv=3, ensemble=False,
     ).fit(rows, frame["label"].to_numpy(str)[:24])  # fmt: skip
-    expected = by_hand.calibrated_classifiers_[0].calibrators[0]
-    assert (before.a_, before.b_) == pytest.approx((expected.a_, expected.b_))
+    expected = reference.calibrated_classifiers_[0].calibrators[0]
+    assert (calibrator.a_, calibrator.b_) == pytest.approx((expected.a_, expected.b_))
 
 
 def test_rows_are_made_dense_up_to_a_size(base: DictConfig) -> None:
@@ -659,11 +669,11 @@ def test_rows_are_made_dense_up_to_a_size(base: DictConfig) -> None:
 
 
 def test_dense_rows_are_predicted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    sizes = []
 
     class Watched(naive_bayes.GaussianNB):
         def predict_proba(self, X: np.ndarray) -> np.ndarray:
-            seen.append(X.shape[0])
+            sizes.append(X.shape[0])
             return np.asarray(super().predict_proba(X))
 
     frame = TEXTS[4]
@@ -672,7 +682,7 @@ def test_dense_rows_are_predicted_in_parts(monkeypatch: pytest.MonkeyPatch) -> N
     expected = model.predict_proba(rows)
     monkeypatch.setattr("sentiment.modeling.estimators.dense._PART_MB", 20.5 * rows.shape[1] * 8e-6)
     np.testing.assert_array_equal(model.predict_proba(rows), expected)
-    assert seen == [48, 20, 20, 8]
+    assert sizes == [48, 20, 20, 8]
 
 
 def test_terms_of_cleaned_texts_are_explained() -> None:
@@ -681,10 +691,10 @@ def test_terms_of_cleaned_texts_are_explained() -> None:
     frame = TEXTS[2]
     pipeline = fit(make_pipeline(features, LogisticRegression()), frame)
     assert make_fast(pipeline) is pipeline
-    found = explain_text(pipeline, "a great film")
-    assert [term for term, _ in found.terms] == ["GREAT", "FILM"]
-    logs = np.log(list(found.probabilities.values()))
-    assert found.total == pytest.approx(logs.max() - logs.min())
+    explanation = explain_text(pipeline, "a great film")
+    assert [term for term, _ in explanation.terms] == ["GREAT", "FILM"]
+    logs = np.log(list(explanation.probabilities.values()))
+    assert explanation.total == pytest.approx(logs.max() - logs.min())
 
 
 def shout(texts: Any) -> list[str]:

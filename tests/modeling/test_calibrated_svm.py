@@ -56,9 +56,9 @@ def test_all_classes_have_the_machines_and_probabilities_of_scikit_learn(
         C=C, class_weight=class_weight, dual=True, tol=1e-9, max_iter=1_000_000, random_state=0,
         fit_intercept=scaling > 0, intercept_scaling=scaling or 1.0,
     )  # fmt: skip
-    given = {"estimator": machine, "method": method, "cv": cv, "ensemble": False}
-    plain = calibration.CalibratedClassifierCV(**given).fit(X, y)
-    model = CalibratedClassifierCV(**given).fit(X, y)
+    params = {"estimator": machine, "method": method, "cv": cv, "ensemble": False}
+    plain = calibration.CalibratedClassifierCV(**params).fit(X, y)
+    model = CalibratedClassifierCV(**params).fit(X, y)
     [theirs], [ours] = plain.calibrated_classifiers_, model.calibrated_classifiers_
     np.testing.assert_allclose(ours.estimator.coef_, theirs.estimator.coef_, atol=1e-6)
     np.testing.assert_allclose(ours.estimator.intercept_, theirs.estimator.intercept_, atol=1e-6)
@@ -80,11 +80,13 @@ def test_labels_are_fitted_together(tol: float, class_weight: Any) -> None:
     assert together is not None
     exact = LinearSVC(C=2.0, tol=1e-9, class_weight=class_weight, dual=True, max_iter=100_000)
     plain = calibration.CalibratedClassifierCV(exact, cv=3, ensemble=False)
-    for side, one in zip(truth.T, together, strict=True):
-        alone = plain.fit(X, side.astype(int))
-        [theirs], [ours] = alone.calibrated_classifiers_, one.calibrated_classifiers_
+    for has_label, classifier in zip(truth.T, together, strict=True):
+        alone = plain.fit(X, has_label.astype(int))
+        [theirs], [ours] = alone.calibrated_classifiers_, classifier.calibrated_classifiers_
         np.testing.assert_allclose(ours.estimator.coef_, theirs.estimator.coef_, atol=tol + 1e-6)
-        np.testing.assert_allclose(one.predict_proba(X), alone.predict_proba(X), atol=tol + 1e-5)
+        np.testing.assert_allclose(
+            classifier.predict_proba(X), alone.predict_proba(X), atol=tol + 1e-5
+        )
 
 
 @pytest.mark.parametrize(
@@ -103,24 +105,24 @@ def test_labels_are_fitted_together(tol: float, class_weight: Any) -> None:
 def test_what_is_set_otherwise_is_left_to_scikit_learn(machine: Any, changes: Any) -> None:
     X, truth = _make_rows()
     machine.set_params(random_state=0)
-    given = {"estimator": machine, "cv": 3, "ensemble": False} | changes
-    model, y = CalibratedClassifierCV(**given), truth[:, 0].astype(int)
+    params = {"estimator": machine, "cv": 3, "ensemble": False} | changes
+    model, y = CalibratedClassifierCV(**params), truth[:, 0].astype(int)
     assert model.fit_labels(X, truth[:, :3]) is None
     if changes.get("cv"):
         with pytest.raises(ValueError, match="Requesting 80-fold cross-validation"):
             model.fit(X, y)
         return
-    expected = calibration.CalibratedClassifierCV(**given).fit(X, y).predict_proba(X)
+    expected = calibration.CalibratedClassifierCV(**params).fit(X, y).predict_proba(X)
     assert np.array_equal(model.fit(X, y).predict_proba(X), expected)
 
 
 def test_dense_rows_and_weights_of_rows_are_left_to_scikit_learn() -> None:
     X, truth = _make_rows()
     y, weights = truth[:, 0].astype(int), np.linspace(0.5, 2, len(truth))
-    given = {"estimator": LinearSVC(random_state=0), "cv": 3, "ensemble": False}
-    for rows, of_rows in ((X.toarray(), None), (X, weights)):
-        plain = calibration.CalibratedClassifierCV(**given).fit(rows, y, of_rows)
-        model = CalibratedClassifierCV(**given).fit(rows, y, of_rows)
+    params = {"estimator": LinearSVC(random_state=0), "cv": 3, "ensemble": False}
+    for rows, row_weights in ((X.toarray(), None), (X, weights)):
+        plain = calibration.CalibratedClassifierCV(**params).fit(rows, y, row_weights)
+        model = CalibratedClassifierCV(**params).fit(rows, y, row_weights)
         assert np.array_equal(model.predict_proba(X), plain.predict_proba(X))
 
 
@@ -137,13 +139,13 @@ def test_a_descent_that_was_cut_short_says_so() -> None:
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.02, 0.3, 0.9]), st.sampled_from([0.1, 1, 40]))
 def test_a_sigmoid_is_that_of_scikit_learn(seed: int, share: float, scale: float) -> None:
     rng = np.random.default_rng(seed)
-    side = rng.random(200) < share
-    side[:2] = [False, True]
-    margins = scale * (rng.normal(size=200) + rng.uniform(-1, 3) * side)
-    a, b = fit_sigmoid(margins, side)
-    expected = _sigmoid_calibration(margins, side.astype(float))
-    found, theirs = (1 / (1 + np.exp(p * margins + q)) for p, q in ((a, b), expected))
-    np.testing.assert_allclose(found, theirs, atol=1e-4)
+    is_positive = rng.random(200) < share
+    is_positive[:2] = [False, True]
+    margins = scale * (rng.normal(size=200) + rng.uniform(-1, 3) * is_positive)
+    a, b = fit_sigmoid(margins, is_positive)
+    expected = _sigmoid_calibration(margins, is_positive.astype(float))
+    ours, theirs = (1 / (1 + np.exp(p * margins + q)) for p, q in ((a, b), expected))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_margins_that_separate_the_classes_have_a_sigmoid() -> None:

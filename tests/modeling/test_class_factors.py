@@ -29,16 +29,18 @@ def measure(probabilities: np.ndarray, codes: np.ndarray, factors: np.ndarray) -
     return measure_answers(codes, np.argmax(probabilities * factors, axis=1))
 
 
-def measure_answers(codes: np.ndarray, found: np.ndarray) -> float:
+def measure_answers(codes: np.ndarray, predicted: np.ndarray) -> float:
     labels = np.unique(codes)
-    return float(f1_score(codes, found, average="macro", labels=labels, zero_division=0))
+    return float(f1_score(codes, predicted, average="macro", labels=labels, zero_division=0))
 
 
 def list_values(probabilities: np.ndarray, k: int, others: np.ndarray) -> np.ndarray:
     """Return a factor of class `k` between each two at which a row changes its class."""
     rivals = np.delete(probabilities * others, k, axis=1).max(axis=1)
-    own = probabilities[:, k]
-    lines = np.unique(rivals[own > 0] / own[own > 0])
+    class_probabilities = probabilities[:, k]
+    lines = np.unique(
+        rivals[class_probabilities > 0] / class_probabilities[class_probabilities > 0]
+    )
     return np.concatenate([[lines[0] / 2], (lines[1:] + lines[:-1]) / 2, [lines[-1] * 2]])
 
 
@@ -73,8 +75,10 @@ def test_few_factors_of_all_are_better() -> None:
         p, codes = draw(seed, 12, [0.6, 0.3, 0.1])
         ratios = [np.append(p[:, 0] / p[:, k], p[:, 3 - k] / p[:, k]) for k in (1, 2)]
         grids = [np.unique(np.append(r, [r * 1.0001, r * 0.9999])) for r in ratios]
-        found = np.argmax(p * np.array([(1, *pair) for pair in product(*grids)])[:, None], axis=2)
-        best = max(measure_answers(codes, answers) for answers in np.unique(found, axis=0))
+        predicted = np.argmax(
+            p * np.array([(1, *pair) for pair in product(*grids)])[:, None], axis=2
+        )
+        best = max(measure_answers(codes, answers) for answers in np.unique(predicted, axis=0))
         reached.append(measure(p, codes, find_factors(p, codes)) / best)
     assert np.mean(np.array(reached) > 1 - 1e-9) >= 0.5
     assert np.mean(reached) > 0.97
@@ -84,8 +88,8 @@ def test_of_many_rows_those_that_matter_are_sorted(monkeypatch: pytest.MonkeyPat
     p, codes = draw(1, 3000, [0.9, 0.09, 0.006, 0.004], digits=6)
     near = find_factors(p, codes)
     monkeypatch.setattr("sentiment.modeling.class_factors._MIN_SORTED", 10_000)
-    every = find_factors(p, codes)
-    np.testing.assert_allclose(near, every)
+    exact = find_factors(p, codes)
+    np.testing.assert_allclose(near, exact)
     assert near[3] > 1
 
 
@@ -103,11 +107,11 @@ def test_the_estimate_is_what_new_rows_have() -> None:
     shares = [0.7, 0.15, 0.1, 0.05]
     p, codes = draw(0, 600, shares)
     new, truth = draw(1, 50_000, shares)
-    without, chosen = estimate_gain(p, codes)
+    without, with_factors = estimate_gain(p, codes)
     assert without == pytest.approx(measure(p, codes, np.ones(4)))
     factors = find_factors(p, codes)
-    assert chosen == pytest.approx(measure(new, truth, factors), abs=0.04)
-    assert measure(p, codes, factors) > chosen > without
+    assert with_factors == pytest.approx(measure(new, truth, factors), abs=0.04)
+    assert measure(p, codes, factors) > with_factors > without
     assert estimate_gain(p[:4], codes[:4])[0] == pytest.approx(
         measure(p[:4], codes[:4], np.ones(4))
     )
@@ -124,9 +128,9 @@ def test_factors_are_in_the_order_of_sorted_labels() -> None:
         ordered[codes], p[:, [2, 0, 1]], ordered[[2, 0, 1]], np.array([1.0, 2.0, 3.0])
     )
     assert choose_rule("max_f1", 0.2, np.array(["1", "10", "2"]), mixed) == rule
-    found, confidence = rule.decide(p)
+    decided, confidence = rule.decide(p)
     products = p * rule.factors
-    assert np.array_equal(found, products.argmax(axis=1))
+    assert np.array_equal(decided, products.argmax(axis=1))
     np.testing.assert_allclose(confidence, products.max(axis=1) / products.sum(axis=1))
     assert np.mean(~rule.is_sure(confidence)) == pytest.approx(0.2, abs=0.01)
     names = np.array(rule.name(p, ordered))

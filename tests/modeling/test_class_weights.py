@@ -24,22 +24,22 @@ def test_balanced_weights_are_the_shares_of_classes(model: str) -> None:
     # Each class has words of its own, and the first is the most frequent by far.
     labels = np.repeat(list("abcd"), [60, 12, 9, 6])
     words = np.char.add("w", (rng.integers(0, 30, (len(labels), 6))).astype(str))
-    own = np.char.add(np.char.add("c", labels), rng.integers(0, 4, len(labels)).astype(str))
-    texts = [" ".join([*row, word]) for row, word in zip(words, own, strict=True)]
+    class_words = np.char.add(np.char.add("c", labels), rng.integers(0, 4, len(labels)).astype(str))
+    texts = [" ".join([*row, word]) for row, word in zip(words, class_words, strict=True)]
     frame = pd.DataFrame({"text": texts, "label": labels})
     # As scikit-learn defines them: rows / (classes * rows of the class).
     expected = {
         label: len(labels) / (4 * n) for label, n in zip("abcd", [60, 12, 9, 6], strict=True)
     }
-    given = compute_class_weight("balanced", classes=np.array(list("abcd")), y=labels)
-    np.testing.assert_allclose(given, list(expected.values()))
+    weights = compute_class_weight("balanced", classes=np.array(list("abcd")), y=labels)
+    np.testing.assert_allclose(weights, list(expected.values()))
     cfg = compose("train", [f"model={model}", "memory=null"])
     plain = make_pipeline(make(cfg, "features"), make(cfg, "model"))
     name = next(key for key in plain.get_params() if key.endswith("class_weight"))
     fitted = [
         fit(clone(plain).set_params(**{name: weight}), frame) for weight in (None, "balanced")
     ]
-    unweighted, balanced = (predict(one, frame)[1] for one in fitted)
+    unweighted, balanced = (predict(pipeline, frame)[1] for pipeline in fitted)
     assert np.abs(balanced - unweighted).max() > 1e-3
     if "estimator" not in name:
         weighted = fit(clone(plain).set_params(**{name: expected}), frame)
@@ -62,9 +62,9 @@ def test_weights_of_numbers_are_those_of_names(model: str) -> None:
     for classes, weights in (("12", "{1: 1, 2: 5}"), ("ab", "{a: 1, b: 5}")):
         labels = np.array(["", *classes])[codes]
         cfg = compose("train", [f"model={model}", f"model.class_weight={weights}", "memory=null"])
-        made = make_pipeline(make(cfg, "features"), make(cfg, "model"))
+        pipeline = make_pipeline(make(cfg, "features"), make(cfg, "model"))
         frame = pd.DataFrame({"text": texts, "label": labels})
-        answers.append(fit(made, frame).predict_proba(frame))
+        answers.append(fit(pipeline, frame).predict_proba(frame))
     np.testing.assert_array_equal(*answers)
     plain = make_pipeline(
         make(cfg, "features"), make(compose("train", [f"model={model}"]), "model")
@@ -118,16 +118,18 @@ def test_weights_of_label_sets_are_those_of_rows_with_the_label(model: str, key:
     frame = pd.DataFrame({"text": words, "label": sets})
     weights = f"model.{key}={{late: 5, 12: 0.5}}"
     cfg = compose("train", [f"model={model}", weights, "features.min_df=1", "memory=null"])
-    whole = fit(make_pipeline(make(cfg, "features"), make(cfg, "model"), ";"), frame)
-    found = whole.predict_proba(frame)
-    rows, classes = whole[:-1].transform(frame), whole.classes_.tolist()
+    pipeline = fit(make_pipeline(make(cfg, "features"), make(cfg, "model"), ";"), frame)
+    probabilities = pipeline.predict_proba(frame)
+    rows, classes = pipeline[:-1].transform(frame), pipeline.classes_.tolist()
     plain = make(compose("train", [f"model={model}", "memory=null"]), "model")
     for label, weight in {"late": 5, "no": 1, "12": 0.5}.items():
-        own = frame["label"].str.split(";").map(lambda names, label=label: label in names)
-        named = {key.replace(".", "__"): {0: 1, 1: weight}}
-        by_hand = clone(plain).set_params(**named).fit(rows, own.astype(int))
-        place = classes.index(label)
-        np.testing.assert_allclose(found[:, place], by_hand.predict_proba(rows)[:, 1], atol=1e-3)
+        has_label = frame["label"].str.split(";").map(lambda names, label=label: label in names)
+        params = {key.replace(".", "__"): {0: 1, 1: weight}}
+        expected = clone(plain).set_params(**params).fit(rows, has_label.astype(int))
+        k = classes.index(label)
+        np.testing.assert_allclose(
+            probabilities[:, k], expected.predict_proba(rows)[:, 1], atol=1e-3
+        )
     with pytest.raises(ConfigError, match="names 'ltae'.*Did you mean 'late'.*others weigh 1"):
         check_weighted_classes(NBSVM(class_weight={"ltae": 2, 12: 2}), classes)
 

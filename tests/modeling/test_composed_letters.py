@@ -49,8 +49,8 @@ def test_composed_and_decomposed_texts_are_the_same(analyzer: str, tmp_path: Pat
     expected = models[0].predict_proba(make_frame("NFC"))
     for model in [*models, fast]:
         for form in ("NFC", "NFD"):
-            found = model.predict_proba(make_frame(form))
-            np.testing.assert_allclose(found, expected, rtol=1e-9)
+            probabilities = model.predict_proba(make_frame(form))
+            np.testing.assert_allclose(probabilities, expected, rtol=1e-9)
     forms = [explain_text(models[0], normalize(form, TEXTS[0])) for form in ("NFC", "NFD")]
     assert forms[0] == forms[1]
 

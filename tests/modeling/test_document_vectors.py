@@ -35,15 +35,15 @@ def find(X: Any, n_vectors: int = 6, seed: int = 0) -> np.ndarray:
 
 def step_by_step(X: sparse.csr_matrix, width: int, passes: int, seed: int) -> np.ndarray:
     """Return the vectors by Mikolov's updates, one text and one batch of terms after another."""
-    known = X[:LEARNED].toarray() != 0
-    df = known.sum(axis=0)
-    here = X.toarray()[:, (df >= 5) & (df < LEARNED)] != 0
-    drawn = np.nonzero(here[:LEARNED])[1]
+    is_present = X[:LEARNED].toarray() != 0
+    df = is_present.sum(axis=0)
+    has_term = X.toarray()[:, (df >= 5) & (df < LEARNED)] != 0
+    sampled = np.nonzero(has_term[:LEARNED])[1]
     parts = []
     for part in range(2):
-        weights = np.zeros((here.shape[1], width))
-        found = []
-        for hold, texts in ((False, here[:LEARNED]), (True, here[LEARNED:])):
+        weights = np.zeros((has_term.shape[1], width))
+        vector_parts = []
+        for hold, texts in ((False, has_term[:LEARNED]), (True, has_term[LEARNED:])):
             random = np.random.RandomState((seed, part, hold))
             vectors = (random.random_sample((len(texts), width)) - 0.5) / width
             for number in range(passes):
@@ -58,7 +58,7 @@ def step_by_step(X: sparse.csr_matrix, width: int, passes: int, seed: int) -> np
                         truth[len(batch) :] = 0
                         for _ in range(3 * len(batch)):
                             state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
-                            batch.append(drawn[(state >> 32) * len(drawn) >> 32])
+                            batch.append(sampled[(state >> 32) * len(sampled) >> 32])
                         errors = rate * (truth - 1 / (1 + np.exp(-weights[batch] @ vectors[i])))
                         step = np.zeros(width)
                         for term, error in zip(batch, errors, strict=True):
@@ -66,8 +66,8 @@ def step_by_step(X: sparse.csr_matrix, width: int, passes: int, seed: int) -> np
                             if not hold:
                                 weights[term] += error * vectors[i]
                         vectors[i] += step
-            found.append(vectors)
-        parts.append(np.vstack(found))
+            vector_parts.append(vectors)
+        parts.append(np.vstack(vector_parts))
     return np.hstack(parts)
 
 
@@ -92,9 +92,9 @@ def test_vectors_are_learned_from_the_learned_rows_alone() -> None:
     """Validation rows of a fold are among the others, or not there at all."""
     X = make_rows()
     expected = find(X)[:LEARNED]
-    others = sparse.vstack([X[:LEARNED], make_rows(1)[LEARNED - 10 :]]).tocsr()
+    other_rows = sparse.vstack([X[:LEARNED], make_rows(1)[LEARNED - 10 :]]).tocsr()
     alone = X[:LEARNED]
-    for rows in (others, alone):
+    for rows in (other_rows, alone):
         for remembered in (True, False):
             if not remembered:
                 document_vectors._last.clear()
@@ -104,8 +104,8 @@ def test_vectors_are_learned_from_the_learned_rows_alone() -> None:
 def test_columns_that_only_other_rows_have_change_nothing() -> None:
     """The vocabulary of a fold has terms of its labelled rows."""
     X = make_rows()
-    more = sparse.csr_matrix((np.arange(ROWS) >= LEARNED).astype(float)[:, np.newaxis])
-    wide = sparse.hstack([X[:, :9], more, X[:, 9:]]).tocsr()
+    column = sparse.csr_matrix((np.arange(ROWS) >= LEARNED).astype(float)[:, np.newaxis])
+    wide = sparse.hstack([X[:, :9], column, X[:, 9:]]).tocsr()
     np.testing.assert_array_equal(find(wide), find(X))
 
 
@@ -139,17 +139,17 @@ def test_only_which_features_are_not_zero_matters() -> None:
 
 def test_the_features_stay_as_they_are() -> None:
     X = make_rows()[:, ::-1]
-    before = (X.data.copy(), X.indices.copy(), X.indptr.copy())
+    copies = (X.data.copy(), X.indices.copy(), X.indptr.copy())
     find(X)
-    for kept, found in zip(before, (X.data, X.indices, X.indptr), strict=True):
-        np.testing.assert_array_equal(found, kept)
+    for copied, array in zip(copies, (X.data, X.indices, X.indptr), strict=True):
+        np.testing.assert_array_equal(array, copied)
 
 
 @pytest.mark.parametrize("rows", ["learned", "others"])
 def test_vectors_tell_subjects_apart(rows: str) -> None:
-    place = slice(LEARNED) if rows == "learned" else slice(LEARNED, ROWS)
-    clusters = KMeans(2, random_state=0, n_init=5).fit_predict(find(make_rows())[place])
-    assert adjusted_rand_score(np.arange(ROWS)[place] % 2, clusters) > 0.7
+    selected = slice(LEARNED) if rows == "learned" else slice(LEARNED, ROWS)
+    clusters = KMeans(2, random_state=0, n_init=5).fit_predict(find(make_rows())[selected])
+    assert adjusted_rand_score(np.arange(ROWS)[selected] % 2, clusters) > 0.7
 
 
 @pytest.mark.parametrize("shape", [(2, 9), (60, 1), (4, 4)])
@@ -181,6 +181,6 @@ def test_steps_that_are_far_too_long_leave_finite_numbers() -> None:
     order = np.tile(np.arange(ROWS), 50)
     rates = np.full(len(order), 50, np.float32)
     move_vectors(X.indices, X.indptr, order, rates, X.indices, 1, False, vectors, weights)
-    for found in (vectors, weights):
-        assert (np.abs(found) <= document_vectors._BOUND).all()
-        assert np.abs(found).max() > 1
+    for array in (vectors, weights):
+        assert (np.abs(array) <= document_vectors._BOUND).all()
+        assert np.abs(array).max() > 1

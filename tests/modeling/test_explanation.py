@@ -42,7 +42,7 @@ def to_log_odds(model: object, rows: object, classes: int) -> np.ndarray:
         [inner] = model.calibrated_classifiers_
         margins = inner.estimator.decision_function(rows)
         sigmoids = zip(inner.calibrators, margins.T, strict=True)
-        p = np.column_stack([one.predict(column) for one, column in sigmoids])
+        p = np.column_stack([sigmoid.predict(column) for sigmoid, column in sigmoids])
         return np.log(p / (1 - p))
     if (
         classes == 3
@@ -61,9 +61,9 @@ def to_log_odds(model: object, rows: object, classes: int) -> np.ndarray:
 @pytest.mark.parametrize("classes", [2, 3])
 def test_weights_are_in_log_odds(reviews: pd.DataFrame, model: str, classes: int) -> None:
     pipeline = fit(reviews, f"model={model}", "features=tfidf_unigram", classes=classes)
-    found = linear_weights(pipeline)
-    assert found is not None
-    terms, weights = found
+    term_weights = linear_weights(pipeline)
+    assert term_weights is not None
+    terms, weights = term_weights
     assert weights.shape == (classes, len(terms))
     # A text of one term has the tf-idf 1 for it, so that its weight is all that it adds.
     one_term = pipeline[:-1].transform(pd.DataFrame({"text": ["zzzz", *terms[:300]]}))
@@ -73,14 +73,14 @@ def test_weights_are_in_log_odds(reviews: pd.DataFrame, model: str, classes: int
 
 def test_a_vote_is_the_mean_of_its_members(reviews: pd.DataFrame) -> None:
     pipeline = fit(reviews, "model=ensemble", "features=tfidf_unigram")
-    found = linear_weights(pipeline)
-    assert found is not None
+    term_weights = linear_weights(pipeline)
+    assert term_weights is not None
     parts = []
     for member in pipeline["model"].estimators_:
         alone = linear_weights(Pipeline([*pipeline.steps[:-1], ("model", member)]))
         assert alone is not None
         parts.append(alone[1])
-    np.testing.assert_allclose(found[1], np.mean(parts, axis=0), atol=1e-12)
+    np.testing.assert_allclose(term_weights[1], np.mean(parts, axis=0), atol=1e-12)
 
 
 def test_other_models_cannot_be_explained(reviews: pd.DataFrame) -> None:
@@ -110,36 +110,44 @@ def test_rows_name_their_strongest_terms(
     reviews: pd.DataFrame, features: str, classes: int
 ) -> None:
     pipeline = fit(reviews, f"features={features}", classes=classes)
-    found = linear_weights(pipeline)
-    assert found is not None
+    term_weights = linear_weights(pipeline)
+    assert term_weights is not None
     frame = pd.DataFrame({"text": [*reviews["text"].tail(40), "", "zzzz"]})
     codes = np.argmax(pipeline.predict_proba(frame), axis=1)
     reasons = RowExplainer(pipeline, count=3).explain(frame, codes)
     rows = pipeline[:-1].transform(frame).toarray()
     for row, code in enumerate(codes):
         # A word is a run of characters as well; what both parts know is one term.
-        added = pd.Series(rows[row] * found[1][code], found[0]).groupby(level=0, sort=False).sum()
-        for side, sign in enumerate((1, -1)):
-            shown = [one.rpartition(" ") for one in reasons[side][row].as_py().split("; ") if one]
-            values = [float(value) for _, _, value in shown]
+        added = (
+            pd.Series(rows[row] * term_weights[1][code], term_weights[0])
+            .groupby(level=0, sort=False)
+            .sum()
+        )
+        for k, sign in enumerate((1, -1)):
+            contributions = [
+                contribution.rpartition(" ")
+                for contribution in reasons[k][row].as_py().split("; ")
+                if contribution
+            ]
+            values = [float(value) for _, _, value in contributions]
             strongest = np.sort((sign * added[sign * added > 0]).to_numpy())[::-1][:3] * sign
             assert values == pytest.approx(strongest.tolist(), abs=0.00501)
-            terms = [term for term, _, _ in shown]
+            terms = [term for term, _, _ in contributions]
             assert len(set(terms)) == len(terms)
             assert [added[term] for term in terms] == pytest.approx(values, abs=0.00501)
 
 
 def test_what_several_parts_know_is_one_piece_of_evidence(reviews: pd.DataFrame) -> None:
     pipeline = fit(reviews, "features=nb_union")
-    found = explain_text(pipeline, "A great, great film.")
-    terms = [term for term, _ in found.terms]
+    explanation = explain_text(pipeline, "A great, great film.")
+    terms = [term for term, _ in explanation.terms]
     assert len(set(terms)) == len(terms)
     assert not any("__" in term for term in terms)
     names, weights = linear_weights(pipeline)
     [row] = pipeline[:-1].transform(pd.DataFrame({"text": ["A great, great film."]})).toarray()
-    code = list(pipeline.classes_).index(found.label)
+    code = list(pipeline.classes_).index(explanation.label)
     assert np.count_nonzero(names == "great") == 3
-    assert dict(found.terms)["great"] == pytest.approx(
+    assert dict(explanation.terms)["great"] == pytest.approx(
         (row * weights[code])[names == "great"].sum()
     )
     top = top_terms(pipeline, 20)
@@ -161,19 +169,19 @@ TEXT = "Not a <b>great</b> film, but GREAT fun; İ ate a cake &amp; wasn't bored
 )
 def test_words_add_up_to_the_answer(reviews: pd.DataFrame, features: str, model: str) -> None:
     pipeline = fit(reviews, f"features={features}", f"model={model}")
-    found = explain_text(pipeline, TEXT)
+    explanation = explain_text(pipeline, TEXT)
     [p] = pipeline.predict_proba(pd.DataFrame({"text": [TEXT]}))
-    assert list(found.probabilities.values()) == pytest.approx(p.tolist())
-    assert found.label == pipeline.classes_[p.argmax()]
-    assert found.total == pytest.approx(np.log(p.max() / p.min()), abs=1e-6)
-    by_terms = sum(added for _, added in found.terms)
-    assert found.base + by_terms == pytest.approx(found.total, abs=1e-9)
-    assert sum(added for _, added in found.words) == pytest.approx(by_terms, abs=1e-9)
-    assert "".join(word for word, _ in found.words) == (
+    assert list(explanation.probabilities.values()) == pytest.approx(p.tolist())
+    assert explanation.label == pipeline.classes_[p.argmax()]
+    assert explanation.total == pytest.approx(np.log(p.max() / p.min()), abs=1e-6)
+    term_sum = sum(added for _, added in explanation.terms)
+    assert explanation.base + term_sum == pytest.approx(explanation.total, abs=1e-9)
+    assert sum(added for _, added in explanation.words) == pytest.approx(term_sum, abs=1e-9)
+    assert "".join(word for word, _ in explanation.words) == (
         "Not a great film, but GREAT fun; İ ate a cake & wasn't bored: a dull, bad start."
     )
     # Each occurrence of a word has its part.
-    great = [added for word, added in found.words if word.lower() == "great"]
+    great = [added for word, added in explanation.words if word.lower() == "great"]
     assert len(great) == 2
 
 
@@ -189,12 +197,12 @@ def test_the_model_itself_predicts_once_for_all_explanations(
     )
     predictor = Predictor(pipeline)
     first, second = (predictor.explain(text, {}, "negative") for text in (TEXT, "great"))
-    assert [one.nnz for one in rows] == [0]
+    assert [matrix.nnz for matrix in rows] == [0]
     assert first.base == second.base
     nothing = predict(pipeline["model"], rows[0])[0]
     logs = dict(zip(pipeline.classes_, np.log(nothing), strict=True))
-    others = [log for label, log in logs.items() if label != "negative"]
-    assert first.base == pytest.approx(logs["negative"] - np.mean(others))
+    other_logs = [log for label, log in logs.items() if label != "negative"]
+    assert first.base == pytest.approx(logs["negative"] - np.mean(other_logs))
 
 
 @pytest.mark.parametrize(
@@ -214,15 +222,15 @@ def test_the_model_itself_predicts_once_for_all_explanations(
 def test_pieces_are_whole_characters(text: str, words: list[str], characters: list[str]) -> None:
     for of_words, pieces in ((True, words), (False, characters)):
         added = np.arange(float(len(text)))
-        found = _split_words(text, added, _compile_units(of_words))
-        assert [piece for piece, _ in found] == pieces
-        assert sum(value for _, value in found) == added.sum()
+        split = _split_words(text, added, _compile_units(of_words))
+        assert [piece for piece, _ in split] == pieces
+        assert sum(value for _, value in split) == added.sum()
 
 
 @given(st.text(max_size=30), st.booleans())
 def test_pieces_are_the_text(text: str, of_words: bool) -> None:
-    found = _split_words(text, np.zeros(len(text)), _compile_units(of_words))
-    assert "".join(piece for piece, _ in found) == text
+    split = _split_words(text, np.zeros(len(text)), _compile_units(of_words))
+    assert "".join(piece for piece, _ in split) == text
 
 
 @given(
@@ -246,9 +254,9 @@ def test_terms_are_found_where_scikit_learn_finds_them(
         return  # where a character vanishes between two spaces, scikit-learn makes them one
     if len(prepared) != len(text) and prepared != alone:
         return  # a character that changes with its neighbors, among others that grow
-    found = list(_find_terms(vectorizer, text))
-    assert Counter(term for term, _ in found) == Counter(vectorizer.build_analyzer()(text))
-    for _, spans in found:
+    occurrences = list(_find_terms(vectorizer, text))
+    assert Counter(term for term, _ in occurrences) == Counter(vectorizer.build_analyzer()(text))
+    for _, spans in occurrences:
         assert all(0 <= a < b <= len(text) for a, b in spans)
 
 
@@ -276,11 +284,11 @@ class _Page(HTMLParser):
 
 def test_a_page_shows_it_all_and_runs_nothing() -> None:
     words = [("<script>alert(1)</script>", 1.5), (" ", 0.0), ("&", -0.5), ("plain", 0.0)]
-    found = TextExplanation(
+    explanation = TextExplanation(
         label="<b>", probabilities={"<b>": 0.9, "c": 0.1}, words=words,
         terms=[("<script>", 1.5), ("&", -0.5)], base=0.25, total=1.25,
     )  # fmt: skip
-    html = write_page(found, ["model <m>"])
+    html = write_page(explanation, ["model <m>"])
     page = _Page()
     page.feed(html)
     assert page.open == []
@@ -296,12 +304,12 @@ def test_a_page_lists_labels_that_cannot_be_taken_for_others() -> None:
     labels = ["\u202eevil", "a, b", "A" * 1000, *(f"class {k:04}" for k in range(2000))]
     rising = np.arange(1.0, len(labels) + 1)
     probabilities = dict(zip(labels, rising[::-1] / rising.sum(), strict=True))
-    found = TextExplanation(
+    explanation = TextExplanation(
         label="\u202eevil", probabilities=probabilities, words=[("good", 1.0)],
         terms=[("good", 1.0)], base=0.0, total=1.0, prediction="a, b",
     )  # fmt: skip
     page = _Page()
-    page.feed(write_page(found, []))
+    page.feed(write_page(explanation, []))
     assert r"Why this is \u202eevil" in page.shown
     assert "\u202e" not in page.shown
     long = f"'{'A' * 40}…{'A' * 39}' 0.0010"
@@ -312,11 +320,11 @@ def test_a_page_lists_labels_that_cannot_be_taken_for_others() -> None:
 def test_an_explanation_shows_itself_in_a_notebook() -> None:
     """All of it is escaped, and of many terms the strongest are shown."""
     terms = [("<script>", 1.5), (" a\u202e", -0.5), *((f"word{k}", 0.1) for k in range(20))]
-    found = TextExplanation(
+    explanation = TextExplanation(
         label="<b>", probabilities={"<b>": 0.9, "c": 0.1}, words=[("word", 0.1)] * 1000,
         terms=terms, base=0.25, total=1.25, prediction="",
     )  # fmt: skip
-    html = found._repr_html_()
+    html = explanation._repr_html_()
     table = _Page()
     table.feed(html)
     assert table.open == []
@@ -325,4 +333,4 @@ def test_an_explanation_shows_itself_in_a_notebook() -> None:
     assert "label'<b>' ('<b>' 0.9000, 'c' 0.1000)predictedno label" in table.shown
     assert "for<script> +1.50, word0 +0.10, " in table.shown
     assert "word8 +0.10 and 11 moreagainst␣a\\u202e -0.50log-odds+0.25 before" in table.shown
-    assert repr(found) == "<TextExplanation of '<b>': '<b>' 0.9000, 'c' 0.1000>"
+    assert repr(explanation) == "<TextExplanation of '<b>': '<b>' 0.9000, 'c' 0.1000>"

@@ -42,12 +42,12 @@ def make_rows(seed: int, rows: int = 400) -> pd.DataFrame:
     words = np.array(
         ["broken", "slow", "late", "nice", "screen", "battery", "refund", "order", "price", "cable"]
     )
-    chosen = words[rng.integers(0, len(words), (rows, 4))]
-    broken = (chosen == "broken").any(axis=1)
+    row_words = words[rng.integers(0, len(words), (rows, 4))]
+    broken = (row_words == "broken").any(axis=1)
     signal = (product == "phone") * 1.5 + price / 40 + (month > 6) + broken * 2
     frame = pd.DataFrame(
         {
-            "text": [" ".join(line) for line in chosen],
+            "text": [" ".join(line) for line in row_words],
             "label": np.where(signal + rng.normal(0, 0.7, rows) > 3, "hardware", "service"),
             "price": [f"{value:.2f}" for value in price],
             "stock": [str(value) for value in rng.integers(0, 9, rows)],
@@ -89,7 +89,7 @@ def test_answers_are_those_of_a_column_transformer_made_by_hand() -> None:
     numbers = [SimpleImputer(strategy="median", add_indicator=True), StandardScaler()]
     common = rows["product"].fillna("").value_counts()
     levels = sorted(common.index[common >= MIN_ROWS])
-    by_hand = put_together(
+    reference = put_together(
         ColumnTransformer(
             [
                 ("text", sklearn_text.TfidfVectorizer(), "text"),
@@ -109,13 +109,13 @@ def test_answers_are_those_of_a_column_transformer_made_by_hand() -> None:
         LogisticRegression(C=3.0, solver="newton-cholesky", tol=1e-8),
     )
     plain = [frame.astype(object).where(frame.notna(), np.nan) for frame in (rows, new)]
-    by_hand.fit(plain[0], plain[0]["label"])
-    expected = by_hand.predict_proba(plain[1])
+    reference.fit(plain[0], plain[0]["label"])
+    expected = reference.predict_proba(plain[1])
     np.testing.assert_allclose(predict(pipeline, new)[1], expected, atol=1e-6)
-    assert (predict(pipeline, new)[0] == by_hand.predict(plain[1])).all()
+    assert (predict(pipeline, new)[0] == reference.predict(plain[1])).all()
     # The columns count: without them, it is right far less often.
     without = train(TfidfVectorizer(), LogisticRegression(C=3.0), rows, ())
-    right = [np.mean(predict(one, new)[0] == new["label"]) for one in (pipeline, without)]
+    right = [np.mean(predict(model, new)[0] == new["label"]) for model in (pipeline, without)]
     assert right[0] > right[1] + 0.05
 
 
@@ -135,8 +135,8 @@ def test_parts_that_all_dates_share_have_no_feature(dates: list[str], parts: lis
     pipeline = train(TfidfVectorizer(), LogisticRegression(), rows, ["at"])
     encoder = find_encoder(pipeline)
     assert encoder is not None
-    named = {name.partition("(")[2].partition(")")[0] for name in name_features(encoder)}
-    assert named - {"missing"} == set(parts)
+    feature_parts = {name.partition("(")[2].partition(")")[0] for name in name_features(encoder)}
+    assert feature_parts - {"missing"} == set(parts)
     # Another month, weekday or hour is as new to the model as one that it could not have learned.
     later = rows.assign(at="2026-07-01T23:00")
     assert len(predict(pipeline, later)[0]) == len(rows)
@@ -156,20 +156,20 @@ def test_of_two_dates_each_has_the_parts_that_differ_in_it() -> None:
     pipeline = train(TfidfVectorizer(), LogisticRegression(), rows, names)
     encoder = find_encoder(pipeline)
     assert encoder is not None
-    named = {name.partition("=")[0] for name in name_features(encoder)}
-    assert named == {f"day ({part})" for part in ("month", "weekday")} | {
+    parts = {name.partition("=")[0] for name in name_features(encoder)}
+    assert parts == {f"day ({part})" for part in ("month", "weekday")} | {
         f"at ({part})" for part in ("month", "weekday", "hour")
     }
     # Beside the times, the days have the features that they have alone.
     [values, alone] = [
-        find_encoder(train(TfidfVectorizer(), LogisticRegression(), rows, chosen))
-        for chosen in (names, ["day"])
+        find_encoder(train(TfidfVectorizer(), LogisticRegression(), rows, columns))
+        for columns in (names, ["day"])
     ]
     assert values is not None
     assert alone is not None
-    places = [name.startswith("day ") for name in name_features(values)]
+    is_day = [name.startswith("day ") for name in name_features(values)]
     np.testing.assert_array_equal(
-        values.transform(rows).toarray()[:, places], alone.transform(rows).toarray()
+        values.transform(rows).toarray()[:, is_day], alone.transform(rows).toarray()
     )
 
 
@@ -238,8 +238,8 @@ def test_values_that_training_did_not_have() -> None:
     answers = Predictor(pipeline).predict(strange["text"], strange)
     assert np.isfinite(answers.column("probability").to_numpy()).all()
     # What is unknown adds nothing, so that it does not matter what it is.
-    other = strange.assign(product=["oven", None, "Phone", "rare 2", "", "y"])
-    assert Predictor(pipeline).predict(other["text"], other).equals(answers)
+    changed = strange.assign(product=["oven", None, "Phone", "rare 2", "", "y"])
+    assert Predictor(pipeline).predict(changed["text"], changed).equals(answers)
 
 
 def test_each_column_is_named_and_explained() -> None:
@@ -261,14 +261,14 @@ def test_each_column_is_named_and_explained() -> None:
     np.testing.assert_allclose(sums, decided, atol=1e-9)
 
     row = rows[rows["product"] == "phone"].iloc[0]
-    found = explain_text(pipeline, row["text"], {name: row[name] for name in ALL})
-    assert dict(found.terms)["product=phone"] != 0
+    explanation = explain_text(pipeline, row["text"], {name: row[name] for name in ALL})
+    assert dict(explanation.terms)["product=phone"] != 0
     probabilities = pipeline.predict_proba(row.to_frame().T)[0]
     code = probabilities.argmax()
     margin = np.log(probabilities[code] / probabilities[1 - code])
-    assert found.total == pytest.approx(margin, abs=1e-9)
-    assert sum(weight for _, weight in found.words) == pytest.approx(
-        sum(added for term, added in found.terms if " (" not in term and "=" not in term)
+    assert explanation.total == pytest.approx(margin, abs=1e-9)
+    assert sum(weight for _, weight in explanation.words) == pytest.approx(
+        sum(added for term, added in explanation.terms if " (" not in term and "=" not in term)
     )
 
 

@@ -21,8 +21,8 @@ CHINESE = ["这部电影真的非常好看我很喜欢", "这本书太差了一�
 
 
 def make_auto() -> FeaturesByScript:
-    made: FeaturesByScript = make(compose("train", ["features=auto"]), "features")
-    return made
+    features: FeaturesByScript = make(compose("train", ["features=auto"]), "features")
+    return features
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def make_auto() -> FeaturesByScript:
 )
 def test_characters_are_chosen_from_a_tenth_of_such_texts_on(unspaced: int, expected: str) -> None:
     texts = [*ENGLISH, *(CHINESE * 100)[:unspaced]]
-    features, chosen = choose_features(make_auto(), texts)
-    assert chosen == expected
+    features, choice = choose_features(make_auto(), texts)
+    assert choice == expected
     assert features.analyzer == {"words": "word", "characters": "char_wb"}[expected]
 
 
@@ -46,8 +46,8 @@ def test_characters_are_chosen_for_emoji_and_tell_them_apart() -> None:
 def test_parts_of_unions_and_pipelines_are_chosen() -> None:
     inner = Pipeline([("auto", make_auto()), ("norm", Normalizer())])
     union = FeatureUnion([("first", inner), ("other", TfidfVectorizer()), ("none", "drop")])
-    features, chosen = choose_features(union, CHINESE)
-    assert chosen == "characters"
+    features, choice = choose_features(union, CHINESE)
+    assert choice == "characters"
     assert type(features.transformer_list[0][1].steps[0][1]) is TfidfVectorizer
     assert choose_features(TfidfVectorizer(), CHINESE)[1] == ""
 
@@ -85,5 +85,5 @@ def test_a_run_records_what_it_chose_by_its_training_rows(
     assert result.pipeline["features"].analyzer == "char_wb"
     show_training(result)
     assert "features characters, by the script of" in capsys.readouterr().out
-    kept = load_model(result.folder / "model.skops")
-    assert kept["features"].ngram_range == (1, 4)
+    model = load_model(result.folder / "model.skops")
+    assert model["features"].ngram_range == (1, 4)

@@ -73,9 +73,9 @@ def list_predictors(pipeline):
     if getattr(pipeline[-1], "separator", None):
         rule = LabelSetRule(thresholds=tuple(np.linspace(0.2, 0.6, len(pipeline.classes_))))
         return [plain, plain.vary(rule, columns)]
-    many = len(pipeline.classes_) > 2
-    scale = {label: float(label) for label in pipeline.classes_} if many else None
-    rule = DecisionRule(0.5 if many else 0.61, 0.2)
+    is_multiclass = len(pipeline.classes_) > 2
+    scale = {label: float(label) for label in pipeline.classes_} if is_multiclass else None
+    rule = DecisionRule(0.5 if is_multiclass else 0.61, 0.2)
     return [plain, plain.vary(rule, PredictionColumns(top_k=3, probabilities="all", scale=scale))]
 
 
@@ -85,12 +85,15 @@ def test_answers_are_those_of_a_file(pipeline, texts):
     for predictor in list_predictors(pipeline):
         rows = predictor.predict(pa.array(texts, pa.large_string()))
         assert rows.schema.names == predictor.schema.names
-        wanted = [pickle_row(row) for row in rows.to_pylist()]
-        few = predictor.predict_few(texts)
-        together = [dict(zip(few, row, strict=True)) for row in zip(*few.values(), strict=True)]
-        assert [pickle_row(row) for row in together] == wanted
+        expected = [pickle_row(row) for row in rows.to_pylist()]
+        predictions = predictor.predict_few(texts)
+        together = [
+            dict(zip(predictions, row, strict=True))
+            for row in zip(*predictions.values(), strict=True)
+        ]
+        assert [pickle_row(row) for row in together] == expected
         alone = [{k: v[0] for k, v in predictor.predict_few([t]).items()} for t in texts]
-        assert [pickle_row(row) for row in alone] == wanted
+        assert [pickle_row(row) for row in alone] == expected
 
 
 def pickle_row(row):
@@ -101,13 +104,13 @@ def pickle_row(row):
 def test_fast_heads_agree_with_scikit_learn(pipeline):
     texts = ["", "good film", "bad bad bad", "GREAT née 1999 dull"]
     fast = make_fast(pipeline)
-    found = predict_texts(fast, texts)
+    probabilities = predict_texts(fast, texts)
     frame = pd.DataFrame({"text": texts})
-    np.testing.assert_allclose(found, pipeline.predict_proba(frame), rtol=1e-12)
+    np.testing.assert_allclose(probabilities, pipeline.predict_proba(frame), rtol=1e-12)
     if isinstance(fast, LinearTextClassifier):
         decisions = fast._decision_function(frame)
         head = getattr(fast._head, "_head", fast._head)
-        np.testing.assert_array_equal(found, head.predict_proba(decisions))
+        np.testing.assert_array_equal(probabilities, head.predict_proba(decisions))
 
 
 def test_decisions_that_are_no_numbers_go_to_scikit_learn():
@@ -118,9 +121,12 @@ def test_decisions_that_are_no_numbers_go_to_scikit_learn():
 
 def test_few_texts_can_be_explained():
     predictor = Predictor(MODELS["logistic"]()).vary(columns=PredictionColumns(explain=True))
-    few = predictor.predict_few(["good film", "dull"])
-    assert few == predictor.predict(pa.array(["good film", "dull"], pa.large_string())).to_pydict()
-    assert list(few) == ["prediction", "probability", "speaks_for", "speaks_against"]
+    predictions = predictor.predict_few(["good film", "dull"])
+    assert (
+        predictions
+        == predictor.predict(pa.array(["good film", "dull"], pa.large_string())).to_pydict()
+    )
+    assert list(predictions) == ["prediction", "probability", "speaks_for", "speaks_against"]
     assert Predictor(MODELS["logistic"]()).predict_few([]) == {"prediction": [], "probability": []}
 
 

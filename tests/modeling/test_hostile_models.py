@@ -58,8 +58,8 @@ def outline(data: bytes) -> Any:
 
     def expand(part: Any) -> Any:
         if isinstance(part, dict):
-            kept = {k: expand(v) for k, v in part.items() if k not in left_out}
-            return kept | ({"file": read(part["file"])} if "file" in part else {})
+            outlined = {k: expand(v) for k, v in part.items() if k not in left_out}
+            return outlined | ({"file": read(part["file"])} if "file" in part else {})
         return [expand(inner) for inner in part] if isinstance(part, list) else part
 
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -97,10 +97,10 @@ def test_hostile_files_are_refused(bench: Bench, kind: str) -> None:
 def test_the_command_line_says_so_without_a_traceback(bench: Bench, run_script: Run) -> None:
     hostile_files.HOSTILE["a partial of a system call"][0](bench)
     pd.DataFrame({"text": ["a text"]}).to_csv(bench.path.with_name("texts.csv"))
-    done = run_script("predict", "input=texts.csv", f"deploy.run={bench.path}")
-    assert done.returncode == 2
-    assert "it holds functools.partial, posix.system. A file from elsewhere" in done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
+    process = run_script("predict", "input=texts.csv", f"deploy.run={bench.path}")
+    assert process.returncode == 2
+    assert "it holds functools.partial, posix.system. A file from elsewhere" in process.stderr
+    assert "Traceback" not in process.stdout + process.stderr
     assert not bench.canary.exists()
 
 

@@ -35,8 +35,8 @@ from sentiment.ngrams.weighting import compute_log_count_ratio, compute_term_wei
 def _make_rows(n: int = 300) -> tuple[sparse.csr_matrix, list[str]]:
     rng = np.random.default_rng(0)
     X = sparse.random(n, 40, 0.2, format="csr", random_state=0)
-    sides = (X @ rng.normal(size=(40, 4)) + rng.normal(scale=0.1, size=(n, 4))) > 0.3
-    return X, [";".join(np.array(list("abcd"))[row]) for row in sides]
+    indicators = (X @ rng.normal(size=(40, 4)) + rng.normal(scale=0.1, size=(n, 4))) > 0.3
+    return X, [";".join(np.array(list("abcd"))[row]) for row in indicators]
 
 
 _DUAL = {"solver": "liblinear", "dual": True, "tol": 1e-8, "max_iter": 10_000, "random_state": 0}
@@ -64,16 +64,16 @@ _DUAL = {"solver": "liblinear", "dual": True, "tol": 1e-8, "max_iter": 10_000, "
 )
 def test_it_is_binary_relevance(model: Plain, twin: Plain) -> None:
     X, y = _make_rows()
-    found = LabelSetClassifier(model).fit(X, y)
+    classifier = LabelSetClassifier(model).fit(X, y)
     binarizer = MultiLabelBinarizer()
     expected = OneVsRestClassifier(twin).fit(
         X, binarizer.fit_transform([set(filter(None, joined.split(";"))) for joined in y])
     )
-    assert found.classes_.tolist() == binarizer.classes_.tolist()
-    assert found.multilabel_
-    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-6)
-    sets = [";".join(one) for one in binarizer.inverse_transform(expected.predict(X))]
-    assert found.predict(X).tolist() == sets
+    assert classifier.classes_.tolist() == binarizer.classes_.tolist()
+    assert classifier.multilabel_
+    np.testing.assert_allclose(classifier.predict_proba(X), expected.predict_proba(X), atol=1e-6)
+    sets = [";".join(labels) for labels in binarizer.inverse_transform(expected.predict(X))]
+    assert classifier.predict(X).tolist() == sets
 
 
 def test_labels_are_fitted_together_in_blocks() -> None:
@@ -83,11 +83,11 @@ def test_labels_are_fitted_together_in_blocks() -> None:
     model = LogisticRegression(C=2.0, solver="auto", tol=1e-8, max_iter=10_000)
     together = model.fit_labels(X, truth)
     assert together is not None
-    for side, one in zip(truth.T, together, strict=True):
-        alone = clone(model).fit(X, side.astype(int))
-        np.testing.assert_allclose(one.coef_, alone.coef_, atol=1e-6)
-        np.testing.assert_allclose(one.intercept_, alone.intercept_, atol=1e-6)
-        assert vars(one).keys() == vars(alone).keys()
+    for has_label, classifier in zip(truth.T, together, strict=True):
+        alone = clone(model).fit(X, has_label.astype(int))
+        np.testing.assert_allclose(classifier.coef_, alone.coef_, atol=1e-6)
+        np.testing.assert_allclose(classifier.intercept_, alone.intercept_, atol=1e-6)
+        assert vars(classifier).keys() == vars(alone).keys()
     dense = model.fit_labels(X.toarray(), truth)
     assert dense is None
     assert clone(model).set_params(solver="lbfgs").fit_labels(X, truth) is None
@@ -102,13 +102,13 @@ def test_labels_that_are_cut_short_are_a_warning() -> None:
 @pytest.mark.parametrize("order", [None, "random", [2, 0, 3, 1]])
 def test_a_chain_is_that_of_scikit_learn(order: Any, tmp_path: Path) -> None:
     X, y = _make_rows()
-    found = LabelSetChain(Plain(), order=order, random_state=0).fit(X, y)
+    chain = LabelSetChain(Plain(), order=order, random_state=0).fit(X, y)
     table = tabulate_label_sets(y, ";")
     plain = ClassifierChain(Plain(), order=order, random_state=0).fit(X, table.to_numpy(dtype=int))
-    assert found.classes_.tolist() == table.columns.tolist()
-    assert np.array_equal(found.predict_proba(X), plain.predict_proba(X))
+    assert chain.classes_.tolist() == table.columns.tolist()
+    assert np.array_equal(chain.predict_proba(X), plain.predict_proba(X))
     sets = [";".join(table.columns[row == 1]) for row in plain.predict(X)]
-    assert found.predict(X).tolist() == sets
+    assert chain.predict(X).tolist() == sets
 
 
 def test_a_saved_chain_predicts_the_same_sets(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_a_saved_chain_predicts_the_same_sets(tmp_path: Path) -> None:
     save_model(pipeline, path)
     loaded = load_model(path, digest_file(path))
     assert isinstance(loaded["model"], LabelSetChain)
-    found = predict(make_fast(loaded), frame)
-    assert found[0].tolist() == labels.tolist()
-    np.testing.assert_allclose(found[1], probabilities)
+    predictions = predict(make_fast(loaded), frame)
+    assert predictions[0].tolist() == labels.tolist()
+    np.testing.assert_allclose(predictions[1], probabilities)
     with pytest.raises(UntrustedModelError, match="ClassifierChain"):
         load_model(path)
 
@@ -139,10 +139,10 @@ def test_a_label_of_every_row_is_always_there(model: Plain) -> None:
     X, y = _make_rows()
     alone = LabelSetClassifier(model).fit(X, y)
     y = [f"{joined};z".strip(";") for joined in y]
-    found = LabelSetClassifier(model).fit(X, y)
-    assert np.array_equal(found.predict_proba(X)[:, :-1], alone.predict_proba(X))
-    assert (found.predict_proba(X)[:, -1] == 1).all()
-    assert all("z" in joined.split(";") for joined in found.predict(X))
+    classifier = LabelSetClassifier(model).fit(X, y)
+    assert np.array_equal(classifier.predict_proba(X)[:, :-1], alone.predict_proba(X))
+    assert (classifier.predict_proba(X)[:, -1] == 1).all()
+    assert all("z" in joined.split(";") for joined in classifier.predict(X))
 
 
 def test_rows_without_any_label_cannot_be_learned_from() -> None:
@@ -153,12 +153,12 @@ def test_rows_without_any_label_cannot_be_learned_from() -> None:
 def _make_texts(rows: int = 160) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     words = {"late": "parcel delivery", "refund": "money back", "rude": "agent shouted"}
-    made = []
+    tickets = []
     for n in range(rows):
-        chosen = [label for label in words if rng.random() < 0.4]
-        text = " ".join(words[label] for label in chosen)
-        made.append((f"ticket {n % 7} {text}", ";".join(chosen)))
-    return pd.DataFrame(made, columns=["text", "label"])
+        labels = [label for label in words if rng.random() < 0.4]
+        text = " ".join(words[label] for label in labels)
+        tickets.append((f"ticket {n % 7} {text}", ";".join(labels)))
+    return pd.DataFrame(tickets, columns=["text", "label"])
 
 
 @pytest.mark.parametrize(
@@ -181,14 +181,18 @@ def test_a_saved_model_predicts_the_same_sets(
     fast = make_fast(loaded)
     assert isinstance(fast, LinearTextClassifier)
     assert find_separator(loaded) == find_separator(fast) == ";"
-    for one in (loaded, fast):
-        assert one.classes_.tolist() == ["late", "refund", "rude"]
-        np.testing.assert_allclose(one.predict_proba(frame[["text"]]), probabilities, atol=1e-9)
-    made = Predictor(loaded, columns=PredictionColumns(probabilities="all")).predict(frame["text"])
-    assert made.column("prediction").to_pylist() == labels.tolist()
-    assert made.schema.names == ["prediction", "probability", "p:late", "p:refund", "p:rude"]
+    for classifier in (loaded, fast):
+        assert classifier.classes_.tolist() == ["late", "refund", "rude"]
+        np.testing.assert_allclose(
+            classifier.predict_proba(frame[["text"]]), probabilities, atol=1e-9
+        )
+    predictions = Predictor(loaded, columns=PredictionColumns(probabilities="all")).predict(
+        frame["text"]
+    )
+    assert predictions.column("prediction").to_pylist() == labels.tolist()
+    assert predictions.schema.names == ["prediction", "probability", "p:late", "p:refund", "p:rude"]
     expected = measure_sets(probabilities >= 0.5, probabilities)
-    np.testing.assert_allclose(made.column("probability").to_numpy(), expected)
+    np.testing.assert_allclose(predictions.column("probability").to_numpy(), expected)
 
 
 def test_terms_are_weighed_by_the_label_that_they_speak_most_for() -> None:
@@ -198,5 +202,5 @@ def test_terms_are_weighed_by_the_label_that_they_speak_most_for() -> None:
     expected = np.max(
         [compute_log_count_ratio(counts, table[label].to_numpy(), 1.0) for label in table], axis=0
     )
-    found = compute_term_weights(counts, table, 1.0)
-    np.testing.assert_allclose(found, np.maximum(expected, 0))
+    weights = compute_term_weights(counts, table, 1.0)
+    np.testing.assert_allclose(weights, np.maximum(expected, 0))

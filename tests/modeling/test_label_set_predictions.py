@@ -35,23 +35,23 @@ def make_predictions(seed: int, rows: int = 200, digits: int = 2) -> LabelSetPre
 @settings(max_examples=20)  # they differ in a seed alone
 @given(st.integers(0, 1000))
 def test_metrics_are_those_of_scikit_learn(seed: int) -> None:
-    made = make_predictions(seed, rows=60)
-    found, truth, p = score(made), made.truth, made.probabilities
+    predictions = make_predictions(seed, rows=60)
+    scores, truth, p = score(predictions), predictions.truth, predictions.probabilities
     predicted = p >= 0.5
     for average in ("micro", "macro", "weighted"):
         for name in ("precision", "recall", "f1"):
             measure = getattr(metrics, f"{name}_score")
             expected = measure(truth, predicted, average=average, zero_division=0)
-            assert found[f"{name}_{average}"] == pytest.approx(expected)
-    assert found["accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted))
-    assert found["hamming_loss"] == pytest.approx(metrics.hamming_loss(truth, predicted))
+            assert scores[f"{name}_{average}"] == pytest.approx(expected)
+    assert scores["accuracy"] == pytest.approx(metrics.accuracy_score(truth, predicted))
+    assert scores["hamming_loss"] == pytest.approx(metrics.hamming_loss(truth, predicted))
     ranking = metrics.label_ranking_average_precision_score(truth, p)
-    assert found["label_ranking_precision"] == pytest.approx(ranking)
-    assert found["roc_auc_ovr"] == pytest.approx(metrics.roc_auc_score(truth, p))
+    assert scores["label_ranking_precision"] == pytest.approx(ranking)
+    assert scores["roc_auc_ovr"] == pytest.approx(metrics.roc_auc_score(truth, p))
     losses = [metrics.log_loss(truth[:, k], p[:, k]) for k in range(len(NAMES))]
-    assert found["log_loss"] == pytest.approx(np.mean(losses))
+    assert scores["log_loss"] == pytest.approx(np.mean(losses))
     squares = [metrics.brier_score_loss(truth[:, k], p[:, k]) for k in range(len(NAMES))]
-    assert found["brier"] == pytest.approx(np.mean(squares))
+    assert scores["brier"] == pytest.approx(np.mean(squares))
 
 
 def test_the_metrics_are_those_that_label_sets_have() -> None:
@@ -61,22 +61,22 @@ def test_the_metrics_are_those_that_label_sets_have() -> None:
 
 
 def test_metrics_under_weights_are_those_of_repeated_rows() -> None:
-    made = make_predictions(1)
-    names = made.metrics
-    weights = np.random.default_rng(0).integers(0, 3, (3, len(made.labels))).astype(float)
-    found = RowSums(made, names).score(weights)
-    for row, counts in zip(found, weights, strict=True):
-        expected = score(made.take(np.repeat(np.arange(len(counts)), counts.astype(int))))
+    predictions = make_predictions(1)
+    names = predictions.metrics
+    weights = np.random.default_rng(0).integers(0, 3, (3, len(predictions.labels))).astype(float)
+    scores = RowSums(predictions, names).score(weights)
+    for row, counts in zip(scores, weights, strict=True):
+        expected = score(predictions.take(np.repeat(np.arange(len(counts)), counts.astype(int))))
         assert row == pytest.approx([expected[name] for name in names])
 
 
 def test_metrics_without_each_row_are_those_of_the_others() -> None:
-    made = make_predictions(2, rows=40)
-    names = made.metrics
-    found = RowSums(made, names).score_with_each(-1)
+    predictions = make_predictions(2, rows=40)
+    names = predictions.metrics
+    scores = RowSums(predictions, names).score_with_each(-1)
     for row in range(0, 40, 7):
-        expected = score(made.take(np.delete(np.arange(40), row)))
-        assert found[row] == pytest.approx([expected[name] for name in names])
+        expected = score(predictions.take(np.delete(np.arange(40), row)))
+        assert scores[row] == pytest.approx([expected[name] for name in names])
 
 
 @pytest.mark.slow
@@ -85,66 +85,68 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     truth = score(make_predictions(0, rows=200_000))
     missed = dict.fromkeys(["f1_micro", "precision_micro", "hamming_loss"], 0)
     for seed in range(1, 301):
-        found = measure_intervals(make_predictions(seed, rows=300), list(missed))
-        for name, (low, high) in found.items():
+        intervals = measure_intervals(make_predictions(seed, rows=300), list(missed))
+        for name, (low, high) in intervals.items():
             missed[name] += not low <= truth[name] <= high
     assert {name: n for name, n in missed.items() if n > 27} == {}
 
 
 def test_few_labels_have_no_interval() -> None:
-    found = measure_intervals(make_predictions(0, rows=100), ["f1_micro", "accuracy"])
-    assert np.isnan(found["f1_micro"][0])
-    assert found["accuracy"][0] > 0
+    intervals = measure_intervals(make_predictions(0, rows=100), ["f1_micro", "accuracy"])
+    assert np.isnan(intervals["f1_micro"][0])
+    assert intervals["accuracy"][0] > 0
 
 
 def test_a_table_of_predictions_is_read_again(tmp_path: Path) -> None:
-    made = make_predictions(3)
-    made.to_frame().assign(excerpt="x").to_parquet(tmp_path / "test.parquet")
+    predictions = make_predictions(3)
+    predictions.to_frame().assign(excerpt="x").to_parquet(tmp_path / "test.parquet")
     read = Predictions.from_frame(pd.read_parquet(tmp_path / "test.parquet"))
     assert isinstance(read, LabelSetPredictions)
-    assert score(read) == score(made)
-    assert measure_each_class(read)["rows"].tolist() == made.truth.sum(axis=0).tolist()
+    assert score(read) == score(predictions)
+    assert measure_each_class(read)["rows"].tolist() == predictions.truth.sum(axis=0).tolist()
 
 
 @pytest.mark.slow
 def test_each_label_has_the_threshold_of_its_best_f1() -> None:
-    made = make_predictions(4)
-    rule = choose_set_rule("max_f1", 0.0, made)
-    chosen = rule.choose(made.probabilities)
+    predictions = make_predictions(4)
+    rule = choose_set_rule("max_f1", 0.0, predictions)
+    indicators = rule.choose(predictions.probabilities)
     for k in range(len(NAMES)):
-        truth, p = made.truth[:, k], made.probabilities[:, k]
+        truth, p = predictions.truth[:, k], predictions.probabilities[:, k]
         best = max(metrics.f1_score(truth, p >= line) for line in np.unique(p))
-        assert metrics.f1_score(truth, chosen[:, k]) == pytest.approx(best)
+        assert metrics.f1_score(truth, indicators[:, k]) == pytest.approx(best)
 
 
 def test_a_number_is_the_threshold_of_all_labels() -> None:
-    made = make_predictions(5)
+    predictions = make_predictions(5)
     rule = choose_set_rule(0.3, 0.0)
-    assert np.array_equal(rule.choose(made.probabilities), made.probabilities >= 0.3)
+    assert np.array_equal(rule.choose(predictions.probabilities), predictions.probabilities >= 0.3)
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.3, "max_f1"])
 def test_the_least_certain_sets_are_left_open(threshold: float | str) -> None:
-    made = make_predictions(0, rows=2000, digits=9)
-    rule = choose_set_rule(threshold, 0.1, made)
-    sure = rule.is_sure(rule.measure(made.probabilities))
+    predictions = make_predictions(0, rows=2000, digits=9)
+    rule = choose_set_rule(threshold, 0.1, predictions)
+    sure = rule.is_sure(rule.measure(predictions.probabilities))
     assert np.mean(~sure) == pytest.approx(0.1, abs=1e-3)
-    sets = rule.name(made.probabilities, NAMES)
-    assert sum(one == ["unsure"] for one in sets) == (~sure).sum()
+    sets = rule.name(predictions.probabilities, NAMES)
+    assert sum(labels == ["unsure"] for labels in sets) == (~sure).sum()
     # What is left is right more often.
-    right = np.array([";".join(one) for one in sets]) == made.labels
+    right = np.array([";".join(labels) for labels in sets]) == predictions.labels
     assert right[sure].mean() > np.mean(
-        name_label_sets(rule.choose(made.probabilities), NAMES, ";") == made.labels
+        name_label_sets(rule.choose(predictions.probabilities), NAMES, ";") == predictions.labels
     )
 
 
 def test_with_thresholds_of_one_half_a_set_is_as_sure_as_it_is_probable() -> None:
-    made = make_predictions(6)
-    expected = measure_sets(made.predicted_truth, made.probabilities)
-    np.testing.assert_allclose(choose_set_rule(0.5, 0.0).measure(made.probabilities), expected)
-    one = choose_set_rule(0.2, 0.0)
+    predictions = make_predictions(6)
+    expected = measure_sets(predictions.predicted_truth, predictions.probabilities)
     np.testing.assert_allclose(
-        one.measure(np.array([[0.2], [1.0], [0.0], [0.1]])), [0.5, 1, 1, 0.75]
+        choose_set_rule(0.5, 0.0).measure(predictions.probabilities), expected
+    )
+    rule = choose_set_rule(0.2, 0.0)
+    np.testing.assert_allclose(
+        rule.measure(np.array([[0.2], [1.0], [0.0], [0.1]])), [0.5, 1, 1, 0.75]
     )
 
 
@@ -157,7 +159,7 @@ def test_a_label_may_not_be_called_unsure() -> None:
 
 def test_the_probability_of_a_set_is_the_product_of_its_labels() -> None:
     p = np.array([[0.9, 0.2, 0.4, 0.1]])
-    made = LabelSetPredictions(np.array(["late;refund"]), p, NAMES, separator=";")
-    assert made.confidence == pytest.approx([0.9 * 0.8 * 0.4 * 0.9])
-    assert made.predicted.tolist() == ["late"]
-    assert not made.right[0]
+    predictions = LabelSetPredictions(np.array(["late;refund"]), p, NAMES, separator=";")
+    assert predictions.confidence == pytest.approx([0.9 * 0.8 * 0.4 * 0.9])
+    assert predictions.predicted.tolist() == ["late"]
+    assert not predictions.right[0]

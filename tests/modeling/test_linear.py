@@ -91,11 +91,11 @@ def test_answers_are_those_of_the_pipeline(
 ) -> None:
     rows = frame if classes == 3 else frame[frame["label"] != "fair"]
     pipeline = fit(make_pipeline(clone(FEATURES["tfidf"]), clone(MODELS[model])), rows)
-    before = pipeline.predict_proba(rows)
+    expected = pipeline.predict_proba(rows)
     fast = make_fast(pipeline)
     assert isinstance(fast, LinearTextClassifier)
     assert_same_answers(fast, make_savable(pipeline, tmp_path), rows)
-    np.testing.assert_array_equal(pipeline.predict_proba(rows), before)
+    np.testing.assert_array_equal(pipeline.predict_proba(rows), expected)
     loaded = make_fast(load_model(tmp_path / "model.skops"))
     assert isinstance(loaded, LinearTextClassifier)
     np.testing.assert_array_equal(loaded.predict_proba(rows), fast.predict_proba(rows))
@@ -149,9 +149,9 @@ def test_weights_that_are_no_numbers_are_left_to_scikit_learn(frame: pd.DataFram
 def test_it_answers_as_the_pipeline_was_when_it_was_made(frame: pd.DataFrame) -> None:
     pipeline = fit(make_pipeline(TfidfVectorizer(), SGDClassifier(loss="log_loss")), frame)
     fast = make_fast(pipeline)
-    before = fast.predict_proba(frame)
+    expected = fast.predict_proba(frame)
     pipeline["model"].coef_ *= -1
-    np.testing.assert_array_equal(fast.predict_proba(frame), before)
+    np.testing.assert_array_equal(fast.predict_proba(frame), expected)
 
 
 def test_errors_are_those_of_the_pipeline(frame: pd.DataFrame) -> None:
@@ -166,6 +166,6 @@ def test_errors_are_those_of_the_pipeline(frame: pd.DataFrame) -> None:
         with pytest.raises(kind) as expected:
             pipeline.predict_proba(wrong)
         for call in (fast.predict_proba, fast.predict):
-            with pytest.raises(kind) as found:
+            with pytest.raises(kind) as caught:
                 call(wrong)
-            assert str(found.value) == str(expected.value)
+            assert str(caught.value) == str(expected.value)

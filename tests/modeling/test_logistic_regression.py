@@ -62,19 +62,19 @@ def test_the_strength_may_depend_on_the_number_of_classes(
     labels = reviews["label"].to_numpy(dtype=str).copy()
     labels[: 50 * (classes - 2)] = "neither"
     rows = matrix[:, :200]
-    for given in (rows, rows.toarray()):
+    for X in (rows, rows.toarray()):
         settings = {"solver": solver, "tol": 0.01, "max_iter": 1000, "random_state": 0}
         auto, typed = (LogisticRegression(C=c, **settings) for c in ("auto", strength))
-        assert (auto.fit(given, labels).coef_ == typed.fit(given, labels).coef_).all()
+        assert (auto.fit(X, labels).coef_ == typed.fit(X, labels).coef_).all()
         assert auto.C == "auto"
         plain = auto.to_sklearn()
         assert plain.get_params()["C"] == strength
-        assert (plain.predict_proba(given) == typed.predict_proba(given)).all()
+        assert (plain.predict_proba(X) == typed.predict_proba(X)).all()
     truth = np.column_stack([labels == label for label in np.unique(labels)])
     settings["solver"] = "auto"
     sets = [LogisticRegression(C=c, **settings).fit_labels(rows, truth) for c in ("auto", 10.0)]
-    for one, other in zip(*sets, strict=True):
-        assert (one.coef_ == other.coef_).all()
+    for automatic, fixed in zip(*sets, strict=True):
+        assert (automatic.coef_ == fixed.coef_).all()
 
 
 @pytest.mark.slow
@@ -104,18 +104,18 @@ def test_a_penalty_that_neither_takes_is_refused(reviews: pd.DataFrame, matrix: 
 
 def test_it_is_near_to_the_optimum(reviews: pd.DataFrame, matrix: Any) -> None:
     # liblinear's objective, with the penalty on the intercept too.
-    whole = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr()
+    extended = sparse.hstack([matrix, np.ones((matrix.shape[0], 1))]).tocsr()
     signs = np.where(reviews["label"] == "positive", 1, -1)
 
     def measure(model: Any) -> float:
         weights = np.append(model.coef_.ravel(), model.intercept_)
-        losses = np.logaddexp(0, -signs * (whole @ weights))
+        losses = np.logaddexp(0, -signs * (extended @ weights))
         return float(weights @ weights / 2 + 10 * losses.sum())
 
     model = LogisticRegression(solver="auto", tol=0.01, C=10).fit(matrix, reviews["label"])
     exact = linear_model.LogisticRegression(
         solver="newton-cg", tol=1e-9, C=10, fit_intercept=False, max_iter=1000
-    ).fit(whole, reviews["label"])
+    ).fit(extended, reviews["label"])
     exact.coef_, exact.intercept_ = exact.coef_[:, :-1], exact.coef_[0, -1:]
     assert measure(exact) <= measure(model) < 1.0001 * measure(exact)
 

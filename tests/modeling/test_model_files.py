@@ -94,10 +94,10 @@ def test_a_model_loads_without_this_package(
         "model = skops.io.load('m.skops', trusted=trusted)\n"
         "print(json.dumps(model.predict(pandas.read_parquet('texts.parquet')).tolist()))\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    assert json.loads(done.stdout) == pipeline.predict(texts).tolist()
+    assert json.loads(process.stdout) == pipeline.predict(texts).tolist()
 
 
 def test_making_a_model_plain_changes_the_copy_only(texts: pd.DataFrame) -> None:
@@ -163,9 +163,9 @@ def hostile(kind: str, path: Path) -> None:
         last = LogisticRegression().fit(trees.transform([[0.0], [1.0]]), ["a", "b"])
         skops.io.dump(Pipeline([("x", trees), ("y", last)]), path)
     elif kind == "cut off":
-        whole = io.BytesIO()
-        whole.write(skops.io.dumps(Pipeline([("x", FunctionTransformer())])))
-        path.write_bytes(whole.getvalue()[:-40])
+        file = io.BytesIO()
+        file.write(skops.io.dumps(Pipeline([("x", FunctionTransformer())])))
+        path.write_bytes(file.getvalue()[:-40])
 
 
 @pytest.mark.parametrize(

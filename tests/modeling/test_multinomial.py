@@ -40,20 +40,20 @@ def test_weights_are_those_of_newtons_method(
     scale: float,
 ) -> None:  # fmt: skip
     X, y = make_problem(seed, classes, scale)
-    given = {"C": C, "class_weight": class_weight, "fit_intercept": intercept, "max_iter": 20_000}
+    params = {"C": C, "class_weight": class_weight, "fit_intercept": intercept, "max_iter": 20_000}
     # Rows that weigh nothing are skipped; each class has one that does.
     weights = np.random.default_rng(seed).choice([0.0, 0.5, 2.0], len(y)) if weighted else None
     if weights is not None:
         weights[[np.argmax(y == k) for k in range(classes)]] = 1.0
-    plain = linear_model.LogisticRegression(solver="newton-cg", tol=1e-10, **given)
+    plain = linear_model.LogisticRegression(solver="newton-cg", tol=1e-10, **params)
     plain.fit(X, y, weights)
-    model = LogisticRegression(solver="auto", tol=1e-8, random_state=seed, **given)
+    model = LogisticRegression(solver="auto", tol=1e-8, random_state=seed, **params)
     model.fit(X, y, weights)
     np.testing.assert_allclose(model.coef_, plain.coef_, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), rtol=1e-4, atol=1e-5)
     # Intercepts are known but for a number that all classes share.
-    for one in (model, plain):
-        one.intercept_ = one.intercept_ - one.intercept_.mean()
+    for fitted in (model, plain):
+        fitted.intercept_ = fitted.intercept_ - fitted.intercept_.mean()
     np.testing.assert_allclose(model.intercept_, plain.intercept_, rtol=1e-4, atol=1e-4)
 
 
@@ -100,20 +100,20 @@ def test_the_saved_model_is_multinomial_and_gives_the_same_answers() -> None:
 @pytest.mark.slow
 def test_single_precision_of_the_dual_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = make_problem(2, 4)
-    given = {"solver": "auto", "C": 10.0, "tol": 1e-5, "max_iter": 10_000, "random_state": 0}
-    expected = LogisticRegression(**given).fit(X, y)
+    params = {"solver": "auto", "C": 10.0, "tol": 1e-5, "max_iter": 10_000, "random_state": 0}
+    expected = LogisticRegression(**params).fit(X, y)
     monkeypatch.setattr(multinomial, "_MAX_DOUBLES", 0)
-    found = LogisticRegression(**given).fit(X, y)
-    assert (found.coef_ != expected.coef_).any()
-    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-3)
+    model = LogisticRegression(**params).fit(X, y)
+    assert (model.coef_ != expected.coef_).any()
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-3)
 
 
 def test_a_seed_repeats_the_weights_and_a_limit_of_passes_is_reported() -> None:
     X, y = make_problem(3, 5)
-    once, again = (
+    once, repeated = (
         LogisticRegression(solver="auto", tol=0.01, random_state=7).fit(X, y) for _ in range(2)
     )
-    np.testing.assert_array_equal(once.coef_, again.coef_)
+    np.testing.assert_array_equal(once.coef_, repeated.coef_)
     assert 1 < once.n_iter_[0] < 100
     with pytest.warns(ConvergenceWarning, match="did not converge in 1 passes"):
         LogisticRegression(solver="auto", tol=1e-9, max_iter=1).fit(X, y)

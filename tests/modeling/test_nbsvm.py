@@ -100,11 +100,11 @@ def test_two_classes_are_a_logistic_regression_on_scaled_features(
     as_format: Any, binarize: bool, class_weight: Any
 ) -> None:
     counts, labels = make_counts(2)
-    chosen = {"C": 0.7, "class_weight": class_weight}
-    model = NBSVM(alpha=0.3, binarize=binarize, random_state=0, **chosen)
+    params = {"C": 0.7, "class_weight": class_weight}
+    model = NBSVM(alpha=0.3, binarize=binarize, random_state=0, **params)
     model.fit(as_format(counts), labels)
     ratio = ratio_by_loops(counts, labels == "fair", alpha=0.3, binarize=binarize)
-    expected = make_machine(**chosen).fit(counts * ratio, labels)
+    expected = make_machine(**params).fit(counts * ratio, labels)
     assert model.classes_.tolist() == ["bad", "fair"]
     assert model.coef_.shape == model.log_count_ratio_.shape == (1, 8)
     np.testing.assert_allclose(model.log_count_ratio_[0], ratio, rtol=1e-12)
@@ -124,8 +124,8 @@ def test_two_classes_are_a_logistic_regression_on_scaled_features(
 def test_more_classes_are_each_set_against_the_rest(as_format: Any, binarize: bool) -> None:
     counts, labels = make_counts(3)
     model = NBSVM(alpha=0.3, binarize=binarize, random_state=0).fit(as_format(counts), labels)
-    one = make_pipeline(ScaledByLoops(alpha=0.3, binarize=binarize), make_machine())
-    expected = OneVsRestClassifier(one).fit(counts, labels)
+    binary = make_pipeline(ScaledByLoops(alpha=0.3, binarize=binarize), make_machine())
+    expected = OneVsRestClassifier(binary).fit(counts, labels)
     for row, part in enumerate(expected.estimators_):
         ratio = part[0].ratio_
         np.testing.assert_allclose(model.log_count_ratio_[row], ratio, rtol=1e-12)
@@ -196,12 +196,12 @@ def test_the_plain_classifier_says_the_same_and_can_be_saved(classes: int) -> No
     plain = model.to_sklearn()
     saved = skops.io.dumps(plain)
     assert set(skops.io.get_untrusted_types(data=saved)) <= set(LOADED_TYPES)
-    for one in (plain, skops.io.loads(saved, trusted=LOADED_TYPES)):
-        assert type(one) is (LogisticRegression if classes == 2 else OneVsRestClassifier)
-        assert one.classes_.tolist() == NAMES[:classes].tolist()
+    for classifier in (plain, skops.io.loads(saved, trusted=LOADED_TYPES)):
+        assert type(classifier) is (LogisticRegression if classes == 2 else OneVsRestClassifier)
+        assert classifier.classes_.tolist() == NAMES[:classes].tolist()
         for method in ("predict_proba", "decision_function", "predict"):
-            assert (getattr(one, method)(rows) == getattr(model, method)(rows)).all()
-        assert one.score(rows, labels) == model.score(rows, labels) > 0.6
+            assert (getattr(classifier, method)(rows) == getattr(model, method)(rows)).all()
+        assert classifier.score(rows, labels) == model.score(rows, labels) > 0.6
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -277,9 +277,9 @@ def test_zeros_and_parts_in_a_sparse_matrix_are_read_as_they_are_meant() -> None
     halves = np.tile((counts / 2).reshape(-1, 1), 2).ravel()
     indices, ends = np.repeat(columns, 2), np.arange(0, 2 * len(rows) + 1, 16)
     for binarize in (True, False):
-        written = sparse.csr_matrix((halves.copy(), indices.copy(), ends.copy()))
-        model = NBSVM(binarize=binarize, random_state=0).fit(written, labels)
-        assert (written.toarray() == counts).all()
+        uncanonical = sparse.csr_matrix((halves.copy(), indices.copy(), ends.copy()))
+        model = NBSVM(binarize=binarize, random_state=0).fit(uncanonical, labels)
+        assert (uncanonical.toarray() == counts).all()
         expected = NBSVM(binarize=binarize, random_state=0).fit(counts, labels)
         np.testing.assert_allclose(model.coef_, expected.coef_, rtol=1e-9)
 

@@ -28,17 +28,17 @@ def draw(seed: int, rows: int = 400) -> tuple[np.ndarray, np.ndarray]:
 def test_of_two_classes_it_is_logistic_regression(weight: str | None) -> None:
     X, y = draw(1)
     y = np.where(y > "2", "2", "1")
-    found = OrdinalClassifier(C=2.0, class_weight=weight, tol=1e-12).fit(X, y)
+    model = OrdinalClassifier(C=2.0, class_weight=weight, tol=1e-12).fit(X, y)
     expected = LogisticRegression(C=2.0, class_weight=weight, tol=1e-10).fit(X, y)
-    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-4)
-    np.testing.assert_allclose(found.predict_proba(X), expected.predict_proba(X), atol=1e-4)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-4)
+    np.testing.assert_allclose(model.predict_proba(X), expected.predict_proba(X), atol=1e-4)
 
 
 @pytest.mark.parametrize("order", [True, ["1", "2", "3", "4"]])
 def test_it_is_the_log_linear_model_of_statsmodels(order: bool | list[str]) -> None:
     """Counts of classes among rows with the same features are Poisson, given their number."""
     X, y = draw(2)
-    found = OrdinalClassifier(C=1e8, order=order, tol=1e-14, max_iter=5000).fit(X, y)
+    model = OrdinalClassifier(C=1e8, order=order, tol=1e-14, max_iter=5000).fit(X, y)
     cells = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": y.astype(int)})
     table = cells.value_counts().unstack(fill_value=0).stack().rename("n").reset_index()
     design = pd.get_dummies(table[["a", "b"]].astype(str).agg("-".join, axis=1), dtype=float)
@@ -47,7 +47,7 @@ def test_it_is_the_log_linear_model_of_statsmodels(order: bool | list[str]) -> N
     design["a x y"], design["b x y"] = table["a"] * table["y"], table["b"] * table["y"]
     # Of cells with the same features, one class at least is free.
     theirs = GLM(table["n"], design, family=Poisson()).fit(tol=1e-12)
-    ours = found.coef_[3] - found.coef_[2]
+    ours = model.coef_[3] - model.coef_[2]
     np.testing.assert_allclose(ours, theirs.params[["a x y", "b x y"]], atol=2e-3)
 
 
@@ -61,20 +61,20 @@ def test_a_fit_that_is_cut_short_warns_as_that_of_scikit_learn() -> None:
 def test_all_classes_share_their_weights_and_distances_count() -> None:
     X, y = draw(3)
     apart = np.where(y == "4", "10", y)  # 1, 2, 3, 10
-    found = OrdinalClassifier().fit(X, apart)
-    assert list(found.classes_) == ["1", "10", "2", "3"]
-    steps = (found.coef_[1] - found.coef_[3]) / (found.coef_[3] - found.coef_[2])
+    model = OrdinalClassifier().fit(X, apart)
+    assert list(model.classes_) == ["1", "10", "2", "3"]
+    steps = (model.coef_[1] - model.coef_[3]) / (model.coef_[3] - model.coef_[2])
     np.testing.assert_allclose(steps, 7.0)
     rows = OrdinalClassifier().fit(sparse.csr_matrix(X), apart)
-    np.testing.assert_allclose(rows.coef_, found.coef_, atol=1e-3)
+    np.testing.assert_allclose(rows.coef_, model.coef_, atol=1e-3)
 
 
 def test_weights_are_rows_that_are_repeated() -> None:
     X, y = draw(4, 60)
     weights = np.arange(60) % 3 + 1
-    found = OrdinalClassifier(tol=1e-12).fit(X, y, weights)
+    model = OrdinalClassifier(tol=1e-12).fit(X, y, weights)
     expected = OrdinalClassifier(tol=1e-12).fit(np.repeat(X, weights, 0), np.repeat(y, weights))
-    np.testing.assert_allclose(found.coef_, expected.coef_, atol=1e-4)
+    np.testing.assert_allclose(model.coef_, expected.coef_, atol=1e-4)
 
 
 @pytest.mark.parametrize(

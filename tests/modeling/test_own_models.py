@@ -152,8 +152,8 @@ def test_what_anybody_may_load_needs_no_digest(
         tmp_path / "m.skops",
     )
     expected = load_model(tmp_path / "m.skops").predict_proba(reviews)
-    own = load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
-    np.testing.assert_allclose(own.predict_proba(reviews), expected, rtol=0, atol=1e-14)
+    own_model = load_model(tmp_path / "m.skops", digest_file(tmp_path / "m.skops"))
+    np.testing.assert_allclose(own_model.predict_proba(reviews), expected, rtol=0, atol=1e-14)
 
 
 def test_a_class_of_the_user_is_kept_if_it_is_trusted(
@@ -328,8 +328,8 @@ def test_a_run_keeps_a_model_that_only_its_owner_loads(
     assert tags["model.own"] == "true"
     assert f'sentiment.load("{neighbors.run_id}")' in tags["mlflow.note.content"]
     assert 'sentiment.load("<run id>")' in (neighbors.folder / "card.md").read_text()
-    held = "scipy.sparse._csr.csr_matrix, sklearn.neighbors._classification.KNeighborsClassifier"
-    assert tags["model.audit"] == f"it holds {held}"
+    types = "scipy.sparse._csr.csr_matrix, sklearn.neighbors._classification.KNeighborsClassifier"
+    assert tags["model.audit"] == f"it holds {types}"
     card = (neighbors.folder / "card.md").read_text()
     assert "from elsewhere, which is not loaded: it holds scipy" in card
     assert 'sentiment.load("model.skops")' not in card
@@ -350,13 +350,17 @@ def test_the_folder_of_a_run_proves_nothing(
     folder.keep(facts)
     assert was_written_here(digest_file(folder.path / "model.skops"))
     monkeypatch.setattr("sentiment.modeling.model_files.saving._written_digests", set())
-    where = [f"folder={folder.path}", f"outputs={store}", f"tracking.experiment={tmp_path.name}"]
-    sent = record(compose("record", where))
+    overrides = [
+        f"folder={folder.path}",
+        f"outputs={store}",
+        f"tracking.experiment={tmp_path.name}",
+    ]
+    sent = record(compose("record", overrides))
     assert sent.run_id != neighbors.run_id
     with pytest.raises(UntrustedModelError, match="sklearn.neighbors"):
         api.Model(find(neighbors, store, str(sent.run_id)))
-    again = record(compose("record", [*where, "own=true"]))
-    assert again.run_id == sent.run_id
+    recorded = record(compose("record", [*overrides, "own=true"]))
+    assert recorded.run_id == sent.run_id
     assert api.Model(find(neighbors, store, str(sent.run_id))).classes_.tolist() == [
         "negative",
         "positive",

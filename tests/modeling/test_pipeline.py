@@ -84,5 +84,5 @@ def test_many_small_classes_are_names_and_no_numbers(model: object) -> None:
     """scikit-learn would warn of a regression problem."""
     rows = pd.DataFrame({"text": [f"topic{n}" for n in range(30)]})
     rows["label"] = rows["text"]
-    made = fit(make_pipeline(CountVectorizer(), model), rows)
-    assert made.predict(rows).tolist() == rows["label"].tolist()
+    pipeline = fit(make_pipeline(CountVectorizer(), model), rows)
+    assert pipeline.predict(rows).tolist() == rows["label"].tolist()

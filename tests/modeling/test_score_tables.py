@@ -71,16 +71,16 @@ def test_scores_of_large_and_small_classes_have_the_same_decimals() -> None:
     predicted[:40] = "small"
     predicted[900:905] = "large"
     classes = np.unique(labels)
-    made = Predictions(labels, (predicted[:, np.newaxis] == classes).astype(float), classes)
-    rows = tabulate_classes(measure_each_class(made), 10, 10)
+    predictions = Predictions(labels, (predicted[:, np.newaxis] == classes).astype(float), classes)
+    rows = tabulate_classes(measure_each_class(predictions), 10, 10)
     assert [row[1] for row in rows][1] == "none"
     numbers = re.findall(r"\d\.\d+", " ".join(cell for row in rows for cell in row))
     assert {len(number) for number in numbers} == {5}  # as the large class has
-    known = classification_report(labels, predicted, output_dict=True, zero_division=0)
+    report = classification_report(labels, predicted, output_dict=True, zero_division=0)
     for label, *cells, _ in (row for row in rows if row[1] != "none"):
-        shown = [float(cell.split()[0]) for cell in cells]
+        values = [float(cell.split()[0]) for cell in cells]
         names = ("precision", "recall", "f1-score")
-        assert shown == pytest.approx([known[label][name] for name in names], abs=0.00051)
+        assert values == pytest.approx([report[label][name] for name in names], abs=0.00051)
 
 
 def test_the_baseline_is_that_of_a_dummy_classifier() -> None:

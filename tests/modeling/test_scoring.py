@@ -28,35 +28,35 @@ def test_labels_come_in_the_order_of_their_probabilities(
     pipeline, texts = fit(reviews, classes), reviews["text"].tail(30)
     columns = PredictionColumns(top_k=top_k)
     predictor = Predictor(pipeline, DecisionRule(threshold), columns)
-    found = predictor.predict(texts).to_pandas()
+    rows = predictor.predict(texts).to_pandas()
     most = min(top_k, classes)
     names = ["prediction", "probability"]
     names += [f"{name}_{rank}" for rank in range(2, most + 1) for name in names[:2]]
-    assert list(found) == predictor.schema.names == names
+    assert list(rows) == predictor.schema.names == names
     probabilities = pd.DataFrame(
         pipeline.predict_proba(texts.to_frame("text")), columns=pipeline.classes_
     )
-    for row, of_classes in probabilities.iterrows():
-        labels = [found[name][row] for name in names[::2]]
-        written = [found[name][row] for name in names[1::2]]
-        np.testing.assert_allclose(written, of_classes[labels])
+    for row, class_probabilities in probabilities.iterrows():
+        labels = [rows[name][row] for name in names[::2]]
+        row_labels = [rows[name][row] for name in names[1::2]]
+        np.testing.assert_allclose(row_labels, class_probabilities[labels])
         if threshold == 0.5:
-            assert labels == of_classes.sort_values(ascending=False).index[:most].tolist()
+            assert labels == class_probabilities.sort_values(ascending=False).index[:most].tolist()
         else:
             assert len(set(labels)) == most
-            assert (labels[0] == pipeline.classes_[1]) == (of_classes.iloc[1] >= threshold)
+            assert (labels[0] == pipeline.classes_[1]) == (class_probabilities.iloc[1] >= threshold)
 
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_every_class_has_its_probability(reviews: pd.DataFrame, classes: int) -> None:
     pipeline, texts = fit(reviews, classes), reviews["text"].tail(30)
     predictor = Predictor(pipeline, columns=PredictionColumns(probabilities="all"))
-    found = predictor.predict(texts).to_pandas()
+    rows = predictor.predict(texts).to_pandas()
     names = [f"p:{label}" for label in pipeline.classes_]
-    assert list(found) == ["prediction", "probability", *names]
+    assert list(rows) == ["prediction", "probability", *names]
     expected = pipeline.predict_proba(texts.to_frame("text"))
-    np.testing.assert_allclose(found[names], expected)
-    assert predictor.predict(texts[:0]).schema.names == list(found)
+    np.testing.assert_allclose(rows[names], expected)
+    assert predictor.predict(texts[:0]).schema.names == list(rows)
 
 
 def test_a_row_that_is_left_open_names_its_likeliest_label(reviews: pd.DataFrame) -> None:
@@ -64,8 +64,8 @@ def test_a_row_that_is_left_open_names_its_likeliest_label(reviews: pd.DataFrame
     best = pipeline.predict(texts.to_frame("text"))
     median = float(np.median(pipeline.predict_proba(texts.to_frame("text")).max(axis=1)))
     predictor = Predictor(pipeline, DecisionRule(least_confidence=median))
-    found = predictor.predict(texts).to_pandas()
-    is_open = found["prediction"] == "unsure"
+    rows = predictor.predict(texts).to_pandas()
+    is_open = rows["prediction"] == "unsure"
     assert 0 < is_open.sum() < 50
-    assert found["likeliest"].tolist() == best.tolist()
-    assert found["prediction"][~is_open].tolist() == best[~is_open].tolist()
+    assert rows["likeliest"].tolist() == best.tolist()
+    assert rows["prediction"][~is_open].tolist() == best[~is_open].tolist()

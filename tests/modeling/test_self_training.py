@@ -43,9 +43,9 @@ def make_texts(count: int, subjects: int = 2, seed: int = 0) -> tuple[list[str],
 def make_rows(classes: int = 2) -> tuple[sparse.csr_matrix, np.ndarray, np.ndarray]:
     """Counts, all labels, and the labels of which most are missing."""
     texts, labels = make_texts(120, classes)
-    known = labels.copy()
-    known[6:] = ""
-    return CountVectorizer().fit_transform(texts), labels, known
+    partly_labelled = labels.copy()
+    partly_labelled[6:] = ""
+    return CountVectorizer().fit_transform(texts), labels, partly_labelled
 
 
 REASON = "scikit-learn 1.9 hands it negative values without asking for the tag positive_only"
@@ -65,10 +65,10 @@ def compare_with_exact_topics(X: np.ndarray, wanted: int) -> float:
     """Return the largest error in the cosines of all rows with one another."""
     u, s, _ = np.linalg.svd(X, full_matrices=False)
     expected = normalize(u[:, :wanted] * s[:wanted])
-    found = find_topics(sparse.csr_matrix(X), wanted, np.random.RandomState(0))
-    assert found.shape == expected.shape
+    topics = find_topics(sparse.csr_matrix(X), wanted, np.random.RandomState(0))
+    assert topics.shape == expected.shape
     # Directions may be turned; what texts have to do with one another may not.
-    return float(np.abs(found @ found.T - expected @ expected.T).max())
+    return float(np.abs(topics @ topics.T - expected @ expected.T).max())
 
 
 @pytest.mark.parametrize(("rows", "rank"), [(80, 6), (80, 30), (500, 40)])
@@ -103,12 +103,12 @@ def test_topics_tell_subjects_apart_without_any_label() -> None:
     "student", [NBSVM(C=2, random_state=0), LogisticRegression(random_state=0), MultinomialNB()]
 )
 def test_the_student_learns_each_row_by_its_probabilities(classes: int, student: Any) -> None:
-    X, labels, known = make_rows(classes)
+    X, labels, y = make_rows(classes)
     model = SelfTrainingClassifier(student, n_topics=5, label_weight=2.5, random_state=0)
-    model.fit(X, known)
+    model.fit(X, y)
     assert model.classes_.tolist() == sorted(set(labels))
 
-    is_labelled = known != ""
+    is_labelled = y != ""
     random = np.random.RandomState(0)
     seed = random.randint(np.iinfo(np.int32).max)
     vectors = find_vectors(X, ~is_labelled, 64, seed)
@@ -117,22 +117,22 @@ def test_the_student_learns_each_row_by_its_probabilities(classes: int, student:
     assert model.teacher_ is not None
     shares = model.teacher_.predict_proba(views[~is_labelled]) ** 2
     shares /= shares.sum(axis=1, keepdims=True)
-    rows, names, weights = [*X[is_labelled]], [*known[is_labelled]], [2.5] * is_labelled.sum()
+    rows, names, weights = [*X[is_labelled]], [*y[is_labelled]], [2.5] * is_labelled.sum()
     for row, share in zip(X[~is_labelled], shares, strict=True):
         for name, weight in zip(model.classes_, share, strict=True):
             if weight > 0.01:
                 rows.append(row)
                 names.append(name)
                 weights.append(weight)
-    by_hand = clone(student).fit(sparse.vstack(rows).tocsr(), names, sample_weight=weights)
-    assert model.predict_proba(X) == pytest.approx(by_hand.predict_proba(X), abs=0.01)
-    assert np.array_equal(model.predict(X), by_hand.predict(X))
+    expected = clone(student).fit(sparse.vstack(rows).tocsr(), names, sample_weight=weights)
+    assert model.predict_proba(X) == pytest.approx(expected.predict_proba(X), abs=0.01)
+    assert np.array_equal(model.predict(X), expected.predict(X))
 
 
 def test_rows_without_a_label_make_it_better() -> None:
-    X, _, known = make_rows(3)
-    alone = NBSVM(C=8.0).fit(X[:6], known[:6])
-    model = SelfTrainingClassifier(n_topics=3, random_state=0).fit(X, known)
+    X, _, y = make_rows(3)
+    alone = NBSVM(C=8.0).fit(X[:6], y[:6])
+    model = SelfTrainingClassifier(n_topics=3, random_state=0).fit(X, y)
     unseen, truth = make_texts(300, 3, seed=1)
     rows = CountVectorizer(vocabulary=sorted({w for one in SUBJECTS.values() for w in one}))
     scores = [np.mean(one.predict(rows.transform(unseen)) == truth) for one in (alone, model)]
@@ -148,24 +148,24 @@ def test_without_such_rows_it_is_the_student() -> None:
 
 
 def test_the_same_seed_gives_the_same_model() -> None:
-    X, _, known = make_rows()
-    one, other = (SelfTrainingClassifier(random_state=3).fit(X, known) for _ in range(2))
-    assert np.array_equal(one.estimator_.coef_, other.estimator_.coef_)
+    X, _, y = make_rows()
+    first, second = (SelfTrainingClassifier(random_state=3).fit(X, y) for _ in range(2))
+    assert np.array_equal(first.estimator_.coef_, second.estimator_.coef_)
 
 
 def test_labels_of_one_class_are_refused() -> None:
     X, _, _ = make_rows()
-    known = np.array(["cooking", *[""] * (X.shape[0] - 1)])
+    y = np.array(["cooking", *[""] * (X.shape[0] - 1)])
     with pytest.raises(ValueError, match="1 classes; expected two or more"):
-        SelfTrainingClassifier().fit(X, known)
+        SelfTrainingClassifier().fit(X, y)
 
 
 def test_a_class_of_one_row_is_learned() -> None:
-    X, labels, known = make_rows(2)
-    known[:] = ""
+    X, labels, y = make_rows(2)
+    y[:] = ""
     for label in set(labels):
-        known[np.flatnonzero(labels == label)[0]] = label
-    model = SelfTrainingClassifier(n_topics=2, random_state=0).fit(X, known)
+        y[np.flatnonzero(labels == label)[0]] = label
+    model = SelfTrainingClassifier(n_topics=2, random_state=0).fit(X, y)
     assert np.mean(model.predict(X) == labels) > 0.9
 
 
@@ -176,23 +176,23 @@ def make_frame(count: int = 12) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def test_features_learn_from_texts_without_a_label() -> None:
-    frame, more = make_frame()
-    pipeline = fit(make_pipeline(TfidfVectorizer(), LogisticRegression()), frame, more)
-    vectorizer = TfidfVectorizer().fit([*frame["text"], *more])
+    frame, unlabelled = make_frame()
+    pipeline = fit(make_pipeline(TfidfVectorizer(), LogisticRegression()), frame, unlabelled)
+    vectorizer = TfidfVectorizer().fit([*frame["text"], *unlabelled])
     assert pipeline["features"].vocabulary_ == vectorizer.vocabulary_
     assert np.array_equal(pipeline["features"].idf_, vectorizer.idf_)
-    by_hand = LogisticRegression().fit(vectorizer.transform(frame["text"]), frame["label"])
-    assert pipeline["model"].coef_ == pytest.approx(by_hand.coef_)
+    expected = LogisticRegression().fit(vectorizer.transform(frame["text"]), frame["label"])
+    assert pipeline["model"].coef_ == pytest.approx(expected.coef_)
 
 
 def test_folds_share_the_vectors_of_texts_without_a_label() -> None:
     """Each fold has a vocabulary and weights of its own."""
-    frame, more = make_frame()
+    frame, unlabelled = make_frame()
     frame["text"] += [f" number{k}" for k in range(len(frame))]
     learned = []
     for rows in (frame[:8], frame[4:]):
         model = SelfTrainingClassifier(random_state=0)
-        fit(make_pipeline(TfidfVectorizer(), model), rows, more)
+        fit(make_pipeline(TfidfVectorizer(), model), rows, unlabelled)
         learned.append(dict(document_vectors._last))
     assert learned[0] == learned[1] != {}
 
@@ -208,35 +208,37 @@ def test_features_that_need_labels_learn_from_labelled_rows(place: str) -> None:
         features = FeatureUnion([("a", TfidfVectorizer()), ("b", features)])
     if place == "behind":
         features = Pipeline([("count", CountVectorizer()), ("best", SelectKBest(chi2, k=5))])
-    frame, more = make_frame()
-    pipeline = fit(make_pipeline(features, SelfTrainingClassifier(random_state=0)), frame, more)
+    frame, unlabelled = make_frame()
+    pipeline = fit(
+        make_pipeline(features, SelfTrainingClassifier(random_state=0)), frame, unlabelled
+    )
     rows = clone(features).fit(frame["text"], frame["label"])
-    texts = pd.DataFrame({"text": [*frame["text"], *more]})
+    texts = pd.DataFrame({"text": [*frame["text"], *unlabelled]})
     assert (pipeline[:-1].transform(texts) != rows.transform(texts["text"])).nnz == 0
     assert pipeline["model"].teacher_ is not None
 
 
 def test_predictions_are_as_fast_and_explained_as_those_of_the_student() -> None:
-    frame, more = make_frame()
+    frame, unlabelled = make_frame()
     model = SelfTrainingClassifier(n_topics=3, random_state=0)
-    pipeline = fit(make_pipeline(TfidfVectorizer(), model), frame, more)
+    pipeline = fit(make_pipeline(TfidfVectorizer(), model), frame, unlabelled)
     fast = make_fast(pipeline)
     assert isinstance(fast, LinearTextClassifier)
-    texts = pd.DataFrame({"text": more})
+    texts = pd.DataFrame({"text": unlabelled})
     assert fast.predict_proba(texts) == pytest.approx(pipeline.predict_proba(texts))
     strongest = top_terms(pipeline, 3)
-    assert set(strongest["term"]) <= {word for one in SUBJECTS.values() for word in one}
+    assert set(strongest["term"]) <= {word for words in SUBJECTS.values() for word in words}
 
 
 def test_a_student_without_probabilities_is_calibrated_and_stays_linear() -> None:
-    frame, more = make_frame()
+    frame, unlabelled = make_frame()
     model = SelfTrainingClassifier(RidgeClassifier(), n_topics=3, random_state=0)
-    pipeline = fit(make_pipeline(TfidfVectorizer(), model), frame, more)
-    texts = pd.DataFrame({"text": more})
+    pipeline = fit(make_pipeline(TfidfVectorizer(), model), frame, unlabelled)
+    texts = pd.DataFrame({"text": unlabelled})
     probabilities = pipeline.predict_proba(texts)
     assert probabilities.sum(axis=1) == pytest.approx(1)
-    own = pipeline["model"].estimator_.predict_proba(pipeline[:-1].transform(texts))
-    assert np.array_equal(probabilities, own)
+    expected = pipeline["model"].estimator_.predict_proba(pipeline[:-1].transform(texts))
+    assert np.array_equal(probabilities, expected)
     assert make_fast(pipeline).predict_proba(texts) == pytest.approx(probabilities)
     assert model.estimator.get_params() == RidgeClassifier().get_params()
 
@@ -248,10 +250,10 @@ def test_students_of_several_labels_are_those_of_each_label_alone() -> None:
     alone = SelfTrainingClassifier(n_topics=5, random_state=0)
     unknown = labels == ""
     truth = {name: np.where(unknown, UNKNOWN, labels == name) for name in names}
-    both = pd.DataFrame(truth | {"each": np.where(unknown, UNKNOWN, 1)})
-    found = LabelSetClassifier(alone).fit(rows, both).predict_proba(rows)
-    for name, column in zip(names, found.T, strict=False):
-        own = np.where(unknown, "", np.where(labels == name, "yes", "no"))
-        expected = clone(alone).fit(rows, own).predict_proba(rows)[:, 1]
+    table = pd.DataFrame(truth | {"each": np.where(unknown, UNKNOWN, 1)})
+    probabilities = LabelSetClassifier(alone).fit(rows, table).predict_proba(rows)
+    for name, column in zip(names, probabilities.T, strict=False):
+        y = np.where(unknown, "", np.where(labels == name, "yes", "no"))
+        expected = clone(alone).fit(rows, y).predict_proba(rows)[:, 1]
         np.testing.assert_allclose(column, expected)
-    assert (found[:, -1] == 1).all()
+    assert (probabilities[:, -1] == 1).all()

@@ -10,8 +10,8 @@ ALPHA, STREAMS, ROWS = 0.05, 800, 2000
 
 def draw_differences(rng: np.random.Generator, wins: float, losses: float) -> np.ndarray:
     """Return streams of 1 where only the second is right, -1 where only the first is, else 0."""
-    found = rng.random((STREAMS, ROWS))
-    return np.where(found < wins, 1.0, np.where(found < wins + losses, -1.0, 0.0))
+    values = rng.random((STREAMS, ROWS))
+    return np.where(values < wins, 1.0, np.where(values < wins + losses, -1.0, 0.0))
 
 
 @pytest.mark.slow
@@ -27,8 +27,8 @@ def test_daily_looks_find_no_more_than_alpha(wins, losses):
     count = np.arange(1, ROWS + 1)
     average = streams.cumsum(axis=1) / count
     error = np.sqrt(np.maximum((streams**2).cumsum(axis=1) / count - average**2, 1e-9) / count)
-    found = (average - (wins - losses)) / error > 1.645
-    assert found[:, 99::20].any(axis=1).mean() > 3 * ALPHA
+    is_significant = (average - (wins - losses)) / error > 1.645
+    assert is_significant[:, 99::20].any(axis=1).mean() > 3 * ALPHA
 
 
 @pytest.mark.slow
@@ -54,8 +54,8 @@ def test_two_shares_have_an_interval_of_their_own():
 
 
 def test_no_rows_show_nothing():
-    none = np.array([])
-    assert follow_paired_difference(none, ALPHA) == (-1.0, 1.0)
-    assert follow_difference(none, none, ALPHA) == (-1.0, 1.0)
+    empty = np.array([])
+    assert follow_paired_difference(empty, ALPHA) == (-1.0, 1.0)
+    assert follow_difference(empty, empty, ALPHA) == (-1.0, 1.0)
     low, high = follow_paired_difference(np.ones(1), ALPHA)
     assert low < 0 < high == 1

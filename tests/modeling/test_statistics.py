@@ -24,12 +24,12 @@ def test_holms_adjustment_is_the_closed_bonferroni_test(p: list[float]) -> None:
     """A hypothesis is rejected if Bonferroni's test rejects every set that contains it."""
     for i, adjusted in enumerate(adjust_p_values(p)):
         sets = [
-            chosen
+            subset
             for size in range(1, len(p) + 1)
-            for chosen in combinations(range(len(p)), size)
-            if i in chosen
+            for subset in combinations(range(len(p)), size)
+            if i in subset
         ]
-        closed = max(min(min(p[k] for k in chosen) * len(chosen), 1.0) for chosen in sets)
+        closed = max(min(min(p[k] for k in subset) * len(subset), 1.0) for subset in sets)
         assert adjusted == pytest.approx(closed)
 
 

@@ -37,12 +37,12 @@ def answer(rule: DecisionRule, scores: Predictions) -> np.ndarray:
 @settings(deadline=None, max_examples=80)
 def test_no_threshold_has_a_better_f1(seed: int, rows: int) -> None:
     scores = make_scores(seed, rows)
-    found = answer(choose_rule("max_f1", 0.0, CLASSES, scores), scores)
+    predicted = answer(choose_rule("max_f1", 0.0, CLASSES, scores), scores)
     precision, recall, _ = precision_recall_curve(
         scores.labels, scores.probabilities[:, 1], pos_label="good"
     )
     best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-12))
-    assert f1_score(scores.labels, found, pos_label="good") == pytest.approx(best)
+    assert f1_score(scores.labels, predicted, pos_label="good") == pytest.approx(best)
 
 
 def bound(hits: int, rows: int) -> float:
@@ -62,8 +62,8 @@ def test_a_goal_is_reached_with_the_most_of_the_other(
     good, second = scores.labels == "good", scores.probabilities[:, 1]
     possible = []
     for line in np.unique(second):
-        taken, hits = int(np.sum(second >= line)), int(np.sum(good & (second >= line)))
-        shares = {"precision": (hits, taken), "recall": (hits, int(good.sum()))}
+        count, hits = int(np.sum(second >= line)), int(np.sum(good & (second >= line)))
+        shares = {"precision": (hits, count), "recall": (hits, int(good.sum()))}
         low = bound(*shares.pop(wanted))
         (other,) = shares.values()
         possible.append((low, other[0] / other[1]))
@@ -81,8 +81,12 @@ def test_a_goal_is_reached_with_the_most_of_the_other(
         if not suggestion[1].endswith("=0.000"):
             choose_rule(suggestion[1], 0.0, CLASSES, scores)
         return
-    found = answer(choose_rule(goal, 0.0, CLASSES, scores), scores)
-    counts = [int(np.sum(good & (found == "good"))), int(np.sum(found == "good")), int(good.sum())]
+    predicted = answer(choose_rule(goal, 0.0, CLASSES, scores), scores)
+    counts = [
+        int(np.sum(good & (predicted == "good"))),
+        int(np.sum(predicted == "good")),
+        int(good.sum()),
+    ]
     sizes = (1, 2) if wanted == "precision" else (2, 1)
     assert bound(counts[0], counts[sizes[0]]) >= least
     assert counts[0] / counts[sizes[1]] == pytest.approx(max(reached))
@@ -90,19 +94,19 @@ def test_a_goal_is_reached_with_the_most_of_the_other(
 
 def test_new_files_rarely_miss_a_goal() -> None:
     """600 rows to choose on and a new file of 600, 200 times; the point estimate misses half."""
-    missed, chosen = 0, 0
+    missed, n_chosen = 0, 0
     for seed in range(200):
-        known, new = (draw_scores(np.random.default_rng((seed, part)), 600) for part in (0, 1))
+        scores, new = (draw_scores(np.random.default_rng((seed, part)), 600) for part in (0, 1))
         try:
-            rule = choose_rule("precision>=0.9", 0.0, CLASSES, known)
+            rule = choose_rule("precision>=0.9", 0.0, CLASSES, scores)
         except GoalOutOfReachError:
             continue
-        chosen += 1
-        taken = answer(rule, new) == "good"
-        missed += bool(np.mean(new.labels[taken] == "good") < 0.9)
-    assert chosen > 150
+        n_chosen += 1
+        is_good = answer(rule, new) == "good"
+        missed += bool(np.mean(new.labels[is_good] == "good") < 0.9)
+    assert n_chosen > 150
     # 10 % and two standard deviations.
-    assert missed / chosen < 0.15
+    assert missed / n_chosen < 0.15
 
 
 def draw_scores(rng: np.random.Generator, rows: int) -> Predictions:

@@ -29,19 +29,19 @@ def test_matrices_side_by_side_are_those_of_scipy(
         sparse.random_array((rows, width), density=0.5, rng=rng, format="csr").astype(dtype)
         for width, dtype in zip(widths, dtypes, strict=False)
     ]
-    found = stack_columns([sparse.csr_matrix(block) for block in blocks])
-    known = sparse.hstack(blocks, format="csr")
-    assert found.dtype == known.dtype
-    assert found.shape == known.shape
-    np.testing.assert_array_equal(found.toarray(), known.toarray())
-    assert found.has_canonical_format
+    stacked = stack_columns([sparse.csr_matrix(block) for block in blocks])
+    expected = sparse.hstack(blocks, format="csr")
+    assert stacked.dtype == expected.dtype
+    assert stacked.shape == expected.shape
+    np.testing.assert_array_equal(stacked.toarray(), expected.toarray())
+    assert stacked.has_canonical_format
 
 
 def test_columns_that_are_not_sorted_stay_as_they_are() -> None:
     block = sparse.csr_matrix((np.ones(2), [1, 0], [0, 2]), shape=(1, 2))
-    found = stack_columns([block, block])
-    assert found.indices.tolist() == [1, 0, 3, 2]
-    assert not found.has_sorted_indices
+    stacked = stack_columns([block, block])
+    assert stacked.indices.tolist() == [1, 0, 3, 2]
+    assert not stacked.has_sorted_indices
 
 
 @pytest.mark.parametrize("weights", [None, {"words": 0.5}])
@@ -49,12 +49,12 @@ def test_the_union_is_that_of_scikit_learn(weights: dict[str, float] | None) -> 
     parts = {"words": TfidfVectorizer(), "letters": CountVectorizer(analyzer="char")}
     ours = make_union(parts, weights)
     theirs = pipeline.FeatureUnion(list(parts.items()), transformer_weights=weights)
-    for found, known in (
+    for matrix, expected in (
         (ours.fit_transform(TEXTS), theirs.fit_transform(TEXTS)),
         (ours.transform(TEXTS), theirs.transform(TEXTS)),
     ):
-        assert type(found) is type(known)
-        assert (found != known).nnz == 0
+        assert type(matrix) is type(expected)
+        assert (matrix != expected).nnz == 0
     assert ours.get_feature_names_out().tolist() == theirs.get_feature_names_out().tolist()
 
 

@@ -34,10 +34,10 @@ def assert_doubles(compiled: Any) -> None:
 
 
 def test_kernels_are_compiled_where_numba_cannot_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked, njit = [], numba.njit
+    calls, njit = [], numba.njit
 
     def refuse(*parts: Any, **options: Any) -> Any:
-        asked.append(options)
+        calls.append(options)
         if options.get("cache"):
             raise RuntimeError("cannot cache function 'double': no locator available")
         return njit(*parts, **options)
@@ -46,7 +46,7 @@ def test_kernels_are_compiled_where_numba_cannot_cache(monkeypatch: pytest.Monke
     compiled = kernel(double)
     monkeypatch.undo()  # numba calls it too
     assert_doubles(compiled)
-    assert [options.get("cache", False) for options in asked] == [True, False]
+    assert [options.get("cache", False) for options in calls] == [True, False]
 
 
 def test_numba_itself_refuses_what_stands_in_no_file() -> None:
@@ -69,22 +69,22 @@ def run_kernels(cache: Path, other: str = "") -> str:
         "scan_documents(out, bounds[:1], bounds[1:], 0, 1, found, found.copy())\n"
         f"print(out.tolist(), found)\n{other}"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
         capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
-    assert done.stdout == "[97, 98, 91] [False]\n"
-    return done.stderr
+    assert process.stdout == "[97, 98, 91] [False]\n"
+    return process.stderr
 
 
 @pytest.mark.process
 def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
-    said = run_kernels(tmp_path)
-    assert re.fullmatch(rf"WARNING\|sentiment\.ngrams\.compiling\|{NOTICE}[^\n]*\n", said)
+    messages = run_kernels(tmp_path)
+    assert re.fullmatch(rf"WARNING\|sentiment\.ngrams\.compiling\|{NOTICE}[^\n]*\n", messages)
     assert len(list(tmp_path.rglob("*.nbc"))) == 3  # and that of the mark
     assert run_kernels(tmp_path) == ""
-    other = "import sentiment.modeling.exact_tests as t; t.compute_smirnov_p_value(2, 2, 4)"
-    assert run_kernels(tmp_path, other) == ""  # although it compiles one more
+    statement = "import sentiment.modeling.exact_tests as t; t.compute_smirnov_p_value(2, 2, 4)"
+    assert run_kernels(tmp_path, statement) == ""  # although it compiles one more
     assert len(list(tmp_path.rglob("*.nbc"))) == 4
 
 
@@ -92,17 +92,17 @@ def test_it_is_said_once_that_kernels_are_compiled(tmp_path: Path) -> None:
 def test_it_is_said_that_more_kernels_are_compiled_if_that_takes_a_while(tmp_path: Path) -> None:
     run_kernels(tmp_path)
     patience = "import sentiment.ngrams.compiling as c; c._PATIENCE = 0.0\n"
-    other = "import sentiment.modeling.exact_tests as t; t.compute_smirnov_p_value(2, 2, 4)"
-    said = run_kernels(tmp_path, patience + other)
-    assert re.fullmatch(rf"WARNING\|[\w.]+\|{NOTICE.replace('the', 'more')}[^\n]*\n", said)
-    assert run_kernels(tmp_path, patience + other) == ""
+    statement = "import sentiment.modeling.exact_tests as t; t.compute_smirnov_p_value(2, 2, 4)"
+    messages = run_kernels(tmp_path, patience + statement)
+    assert re.fullmatch(rf"WARNING\|[\w.]+\|{NOTICE.replace('the', 'more')}[^\n]*\n", messages)
+    assert run_kernels(tmp_path, patience + statement) == ""
 
 
 @pytest.mark.process
 def test_kernels_run_where_the_cache_is_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    said = run_kernels(tmp_path / "file" / "cache")  # the cache beside the source may serve
-    assert said.count("\n") == said.count(NOTICE) <= 1
+    messages = run_kernels(tmp_path / "file" / "cache")  # the cache beside the source may serve
+    assert messages.count("\n") == messages.count(NOTICE) <= 1
 
 
 def test_kernels_of_others_are_compiled_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
@@ -165,8 +165,8 @@ def test_ranges_cover_all_documents_in_about_equal_parts(work: list[int], parts:
     assert 1 <= len(ranges) <= parts
     assert ranges[0][0] == 0
     assert ranges[-1][1] == len(work)
-    assert all(before[1] == after[0] for before, after in pairwise(ranges))
-    assert all(type(mark) is int for cut in ranges for mark in cut)
+    assert all(previous[1] == following[0] for previous, following in pairwise(ranges))
+    assert all(type(mark) is int for bounds in ranges for mark in bounds)
     if work:
         assert all(first < last for first, last in ranges)
         most = sum(work) / parts + 2 * max(work)
@@ -185,20 +185,20 @@ def test_equal_documents_are_cut_into_equal_ranges() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])
 def test_results_come_in_the_order_of_the_arguments(count: int) -> None:
-    found = run_threads(lambda a, b: (b, a), [(k, -k) for k in range(count)]) if count else []
-    assert found == [(-k, k) for k in range(count)]
+    results = run_threads(lambda a, b: (b, a), [(k, -k) for k in range(count)]) if count else []
+    assert results == [(-k, k) for k in range(count)]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4])
 def test_errors_in_threads_are_passed_on(count: int) -> None:
-    done = []
+    finished = []
 
     def work(k: int) -> None:
-        done.append(k)
+        finished.append(k)
         if k == count - 1:
             raise MemoryError(f"in thread {k}")
 
     with pytest.raises(MemoryError, match=f"in thread {count - 1}"):
         run_threads(work, [(k,) for k in range(count)])
-    assert sorted(done) == list(range(count))  # none is left running
+    assert sorted(finished) == list(range(count))  # none is left running

@@ -29,11 +29,11 @@ def assert_decides(
     weights = choose_weights(vectorizer, n_decisions)
     scorer = LinearScorer.from_vectorizer(vectorizer, weights)
     assert scorer is not None
-    found = scorer.decision_function(CleanedTexts(texts) if cleaned else texts)
+    decisions = scorer.decision_function(CleanedTexts(texts) if cleaned else texts)
     strings = [clean_text(text) for text in texts] if cleaned else list(texts)
     expected = vectorizer.to_sklearn().transform(strings) @ weights.T
-    assert found is not None
-    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+    assert decisions is not None
+    np.testing.assert_allclose(decisions, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.slow
@@ -112,14 +112,14 @@ def test_threads_and_batches_make_no_difference(
     monkeypatch.setattr(linear_scoring, "_BATCH", size)
     vectorizer = TfidfVectorizer(ngram_range=(1, 3), sublinear_tf=True).fit(many[::2])
     weights = choose_weights(vectorizer, 2)
-    found = []
+    decisions = []
     for vectorizer.n_jobs in (1, 2, 4):
         scorer = LinearScorer.from_vectorizer(vectorizer, weights)
         assert scorer is not None
-        found.append(scorer.decision_function(CleanedTexts(many)))
-    assert found[0] is not None
-    np.testing.assert_array_equal(found[0], found[1])
-    np.testing.assert_array_equal(found[0], found[2])
+        decisions.append(scorer.decision_function(CleanedTexts(many)))
+    assert decisions[0] is not None
+    np.testing.assert_array_equal(decisions[0], decisions[1])
+    np.testing.assert_array_equal(decisions[0], decisions[2])
     assert_decides(vectorizer, many, cleaned=True, n_decisions=2)
 
 
@@ -135,9 +135,9 @@ def test_counts_of_one_document_may_be_large(norm: str | None, params: dict[str,
 
 
 def test_weights_by_class_are_in_the_idf(many: list[str]) -> None:
-    side = np.arange(len(many)) % 2
+    y = np.arange(len(many)) % 2
     vectorizer = TfidfVectorizer(log_count_ratio=True, binary=True, use_idf=False)
-    assert_decides(vectorizer.fit(many, side), many)
+    assert_decides(vectorizer.fit(many, y), many)
 
 
 @pytest.mark.parametrize("dtype", [object, "str", "string"])

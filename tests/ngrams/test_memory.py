@@ -47,7 +47,7 @@ def see(vectorizer: Any, texts: Any, *others: Any) -> Any:
         matrices = [vectorizer.fit_transform(texts)]
     except ValueError as error:
         return str(error)
-    matrices += [vectorizer.transform(other) for other in (texts, *others)]
+    matrices += [vectorizer.transform(unseen) for unseen in (texts, *others)]
     parts = [getattr(m, part) for m in matrices for part in ("indptr", "indices", "data")]
     parts.append(getattr(vectorizer, "idf_", np.empty(0)) if vectorizer.use_idf else np.empty(0))
     return list(vectorizer.vocabulary_.items()), [(p.dtype.str, p.tobytes()) for p in parts]
@@ -58,8 +58,8 @@ def fit_films(folder: Path | None, **case: Any) -> Any:
 
 
 def recall(folder: Path, texts: Any, vectorizer: Any, **limit: int) -> Any:
-    wanted = vectorizer._list_settings(find_rules(vectorizer))
-    return CountMemory(folder, **limit).find_or_count(texts, wanted)
+    counting_settings = vectorizer._list_settings(find_rules(vectorizer))
+    return CountMemory(folder, **limit).find_or_count(texts, counting_settings)
 
 
 def find_corpora(folder: Path) -> list[Path]:
@@ -78,15 +78,15 @@ def test_counts_from_a_folder_change_nothing(
     texts = reviews["text"].tolist()[:45]
     rows = np.random.default_rng(0).integers(0, 40, 45)
     parts = [texts, [texts[row] for row in rows], texts[30:10:-1], texts[40:]]
-    kept, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (tmp_path, None))
+    cached, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (tmp_path, None))
     expected = [see(plain, part, texts[20:40], ["unseen film", *texts]) for part in parts]
     for part in parts[3:]:  # counted as it comes
-        assert see(kept, part, texts[20:40], ["unseen film", *texts]) == expected[3]
-    kept.precompute_counts(texts)
+        assert see(cached, part, texts[20:40], ["unseen film", *texts]) == expected[3]
+    cached.precompute_counts(texts)
     assert len(find_corpora(tmp_path)) == 2
     for _ in range(2):
-        found = [see(kept, part, texts[20:40], ["unseen film", *texts]) for part in parts]
-        assert found == expected
+        results = [see(cached, part, texts[20:40], ["unseen film", *texts]) for part in parts]
+        assert results == expected
         forget()
     threads = TfidfVectorizer(memory=tmp_path, n_jobs=3, **case)
     assert see(threads, texts, texts[20:40], ["unseen film", *texts]) == expected[0]
@@ -104,7 +104,7 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data: Any) -> None:
     pool = [text[:150] for text in reviews["text"][:25]] + ["", "?"]
     numbers = st.lists(st.integers(0, len(pool) - 1), min_size=1, max_size=27)
-    rows, others = data.draw(numbers), data.draw(numbers)
+    rows, other_rows = data.draw(numbers), data.draw(numbers)
     orders = st.tuples(st.integers(1, 3), st.integers(1, 3)).map(sorted).map(tuple)
     case = {
         "ngram_range": data.draw(orders),
@@ -117,10 +117,10 @@ def test_any_part_in_any_order(reviews: pd.DataFrame, shared_folder: Path, data:
     }  # fmt: skip
     if case["analyzer"] != "word":
         case["stop_words"] = None
-    kept, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (shared_folder, None))
-    kept.precompute_counts(pool)
-    part, other = [pool[row] for row in rows], [pool[row] for row in others]
-    assert see(kept, part, other) == see(plain, part, other)
+    cached, plain = (TfidfVectorizer(memory=m, n_jobs=1, **case) for m in (shared_folder, None))
+    cached.precompute_counts(pool)
+    part, unseen = [pool[row] for row in rows], [pool[row] for row in other_rows]
+    assert see(cached, part, unseen) == see(plain, part, unseen)
     assert len(find_corpora(shared_folder)) <= 3  # one for each analyzer
 
 
@@ -137,12 +137,12 @@ def test_cleaned_texts_are_other_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [{}, {"lowercase": False}, {"analyzer": "char"}], ids=str)
 def test_rules_change_between_fit_and_transform(change: dict[str, Any], tmp_path: Path) -> None:
     texts = FILMS if change else CleanedTexts(FILMS)
-    other = CountVectorizer(memory=tmp_path, **change).fit(texts)
-    plain, kept = (CountVectorizer(memory=m).fit(FILMS) for m in (None, tmp_path))
-    names = {recall(tmp_path, FILMS, kept).name, recall(tmp_path, texts, other).name}
+    changed = CountVectorizer(memory=tmp_path, **change).fit(texts)
+    plain, cached = (CountVectorizer(memory=m).fit(FILMS) for m in (None, tmp_path))
+    names = {recall(tmp_path, FILMS, cached).name, recall(tmp_path, texts, changed).name}
     assert len(names) == 2  # before kernels follow the wrong numbers, out of their arrays
-    kept.set_params(**change), plain.set_params(**change)
-    assert (kept.transform(texts) != plain.transform(texts)).nnz == 0
+    cached.set_params(**change), plain.set_params(**change)
+    assert (cached.transform(texts) != plain.transform(texts)).nnz == 0
 
 
 @pytest.mark.slow
@@ -166,8 +166,8 @@ def test_no_text_is_read_again(
         TfidfVectorizer(memory=tmp_path).fit(["unseen"])
     for _ in range(2):
         for case, views in zip(cases, expected, strict=True):
-            kept = TfidfVectorizer(memory=tmp_path, **case)
-            assert [see(kept, part, texts) for part in parts] == views
+            cached = TfidfVectorizer(memory=tmp_path, **case)
+            assert [see(cached, part, texts) for part in parts] == views
             assert case not in words or not list(tmp_path.rglob("ngrams-*-[12]"))
         for counts in list(tmp_path.rglob("ngrams-*-[124]")):
             shutil.rmtree(counts)
@@ -198,9 +198,9 @@ def test_every_vectorizer_of_a_pipeline_counts_ahead(
 
 def test_unseen_texts_are_transformed_without_a_trace(tmp_path: Path) -> None:
     vectorizer = TfidfVectorizer(memory=tmp_path).fit(FILMS)
-    before = sorted(tmp_path.rglob("*"))
+    paths = sorted(tmp_path.rglob("*"))
     assert vectorizer.transform(["a good film", FILMS[0]]).nnz > 2
-    assert sorted(tmp_path.rglob("*")) == before
+    assert sorted(tmp_path.rglob("*")) == paths
 
 
 @pytest.mark.slow
@@ -209,17 +209,19 @@ def test_counts_made_anew_by_another_process(
 ) -> None:
     words = np.random.default_rng(0).integers(0, 2000, (80, 1000))  # enough for several tables
     texts = [" ".join(f"w{word}" for word in row) for row in words]
-    kept, plain = (CountVectorizer(memory=m, ngram_range=(1, 2)) for m in (tmp_path, None))
-    kept.fit(texts), plain.fit(texts)
-    first = recall(tmp_path, texts, kept)
+    cached, plain = (CountVectorizer(memory=m, ngram_range=(1, 2)) for m in (tmp_path, None))
+    cached.fit(texts), plain.fit(texts)
+    first = recall(tmp_path, texts, cached)
     shutil.rmtree(tmp_path), forget()
     monkeypatch.setattr(trie, "SECRET", np.uint64(0x5EED5EED5EED5EED | 1))  # of the other process
     CountVectorizer(memory=tmp_path, ngram_range=(1, 2)).fit(texts)
     monkeypatch.undo(), forget()
-    second = recall(tmp_path, texts, kept)
-    same = np.array_equal(first.ngrams.keys[0], second.ngrams.keys[0])
-    assert same or first.name != second.name  # before kernels follow numbers out of their arrays
-    assert (kept.transform(texts) != plain.transform(texts)).nnz == 0
+    second = recall(tmp_path, texts, cached)
+    is_equal = np.array_equal(first.ngrams.keys[0], second.ngrams.keys[0])
+    assert (
+        is_equal or first.name != second.name
+    )  # before kernels follow numbers out of their arrays
+    assert (cached.transform(texts) != plain.transform(texts)).nnz == 0
 
 
 def test_no_texts(tmp_path: Path) -> None:
@@ -253,8 +255,8 @@ def test_a_training_job_says_the_same(
 ) -> None:
     settings = ("tracking=off", "cv=3", "data.limit=200")
     plain = train_quickly(*settings).metrics
-    kept = train_quickly(*settings, f"memory={tmp_path / 'counts'}").metrics
+    metrics = train_quickly(*settings, f"memory={tmp_path / 'counts'}").metrics
     assert len(find_corpora(tmp_path / "counts")) == 1
     quality = [name for name in plain if name.split("/")[0] in ("cv", "validation", "test")]
     assert len(quality) >= 24
-    assert {name: kept[name] for name in quality} == {name: plain[name] for name in quality}
+    assert {name: metrics[name] for name in quality} == {name: plain[name] for name in quality}

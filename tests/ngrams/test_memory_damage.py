@@ -18,11 +18,19 @@ from sentiment.ngrams.packing import is_valid_corpus
 def damage_all(entry: Path) -> Any:
     """Yield after every damage to every file of a corpus and of its counts."""
     for path in [*entry.glob("[!.]*.*"), *entry.glob("*/*.*")]:
-        whole = path.read_bytes()
-        middle, last = bytearray(whole), bytearray(whole)
-        middle[len(whole) // 2] ^= 4
+        original = path.read_bytes()
+        middle, last = bytearray(original), bytearray(original)
+        middle[len(original) // 2] ^= 4
         last[-1] ^= 4
-        for content in (whole[: len(whole) // 2], whole[:-1], b"", b"\0" * 200, middle, last, None):
+        for content in (
+            original[: len(original) // 2],
+            original[:-1],
+            b"",
+            b"\0" * 200,
+            middle,
+            last,
+            None,
+        ):
             path.write_bytes(content) if content is not None else path.unlink()
             yield path, content
 
@@ -33,7 +41,7 @@ def test_damaged_entries_are_made_anew(tmp_path: Path, caplog: pytest.LogCapture
     assert fit_films(tmp_path) == expected
     (entry,) = find_corpora(tmp_path)
     shutil.copytree(entry, tmp_path / "kept" / "whole")
-    seen = set()
+    stamps = set()
     for path, content in damage_all(entry):
         forget(), caplog.clear()
         assert fit_films(tmp_path) == expected
@@ -42,9 +50,9 @@ def test_damaged_entries_are_made_anew(tmp_path: Path, caplog: pytest.LogCapture
         forget(), caplog.clear()
         assert fit_films(tmp_path) == expected
         assert not caplog.records, path
-        seen.add(path.name)
+        stamps.add(path.name)
         shutil.rmtree(entry), shutil.copytree(tmp_path / "kept" / "whole", entry)
-    assert {"manifest.json", "tokens.npy", "store.npy", "digests.npy", "keys-2.npy"} < seen
+    assert {"manifest.json", "tokens.npy", "store.npy", "digests.npy", "keys-2.npy"} < stamps
     assert not list(tmp_path.rglob("*.new-*"))
 
 
@@ -63,11 +71,11 @@ def test_damage_is_logged_once(
 def test_any_damage_to_a_header(tmp_path: Path) -> None:
     expected = fit_films(tmp_path)
     (entry,) = find_corpora(tmp_path)
-    whole = (entry / "tokens.npy").read_bytes()
-    for place in range(0, 128, 8):
-        for byte in (0, ord("'"), ord("}"), whole[place] ^ 1):
-            damaged = bytearray(whole)
-            damaged[place] = byte
+    content = (entry / "tokens.npy").read_bytes()
+    for position in range(0, 128, 8):
+        for byte in (0, ord("'"), ord("}"), content[position] ^ 1):
+            damaged = bytearray(content)
+            damaged[position] = byte
             (entry / "tokens.npy").write_bytes(damaged)
             forget()
             assert fit_films(tmp_path) == expected
@@ -111,9 +119,9 @@ def forge(entry: Path, name: str, change: Callable[[Any], Any]) -> None:
     forget()
 
 
-def put(place: int, value: int) -> Callable[[Any], Any]:
+def put(position: int, value: int) -> Callable[[Any], Any]:
     def change(array: Any) -> Any:
-        array.flat[place] = value
+        array.flat[position] = value
         return array
 
     return change

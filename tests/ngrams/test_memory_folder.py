@@ -27,8 +27,8 @@ def scatter(folder: Path) -> list[Path]:
     """Put what is not ours all over the folder."""
     (entry,) = find_corpora(folder)
     foreign = [
-        place / name
-        for place in (folder, entry.parent, folder / "mine", folder / "mine" / "photos")
+        target / name
+        for target in (folder, entry.parent, folder / "mine", folder / "mine" / "photos")
         for name in ("notes.txt", ".hidden", "0" * 32 + "/a.npy", "zz/manifest.json")
     ]
     for path in foreign:
@@ -76,8 +76,8 @@ def test_folders_named_like_entries_are_not_taken_for_them(tmp_path: Path) -> No
     forget()
     recall(tmp_path, ["another film"], CountVectorizer(), max_bytes=1)
     assert all(path.read_text() == '{"not": "ours"}' for path in foreign)
-    left = [path for path in entry.rglob("*") if path.is_file() and path not in foreign]
-    assert left == []
+    leftover = [path for path in entry.rglob("*") if path.is_file() and path not in foreign]
+    assert leftover == []
     forget()
     assert fit_films(tmp_path) == fit_films(None)
     assert (entry / "manifest.json").is_file()
@@ -106,11 +106,11 @@ def test_an_entry_that_is_a_file(tmp_path: Path, caplog: pytest.LogCaptureFixtur
 def test_a_full_disk(
     nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    done, save = [], np.save
+    saved, save = [], np.save
 
     def save_some(path: Any, array: Any, **how: Any) -> None:
-        done.append(path)
-        if len(done) > nth:
+        saved.append(path)
+        if len(saved) > nth:
             Path(path).write_bytes(b"the first part")
             raise OSError(errno.ENOSPC, "No space left on device")
         save(path, array, **how)
@@ -118,7 +118,7 @@ def test_a_full_disk(
     monkeypatch.setattr(np, "save", save_some)
     assert fit_films(tmp_path) == fit_films(None)
     monkeypatch.undo()
-    assert len(done) > nth
+    assert len(saved) > nth
     assert "No space left on device" in caplog.text
     assert not is_left(tmp_path)
     assert len(find_corpora(tmp_path)) == (nth >= 6)  # whole or absent
@@ -170,8 +170,8 @@ def test_room_is_made_but_what_is_in_use_is_kept(analyzer: str, tmp_path: Path) 
     assert len(find_corpora(tmp_path)) == 4
     for _ in range(2):
         recall(tmp_path, FILMS, vectorizer, max_bytes=1)
-        (kept,) = find_corpora(tmp_path)
-        assert len(np.load(kept / "ends.npy")) == len(FILMS)
+        (remaining,) = find_corpora(tmp_path)
+        assert len(np.load(remaining / "ends.npy")) == len(FILMS)
         forget()
 
 
@@ -180,18 +180,18 @@ def test_what_was_not_used_for_longest_is_deleted(tmp_path: Path) -> None:
     texts = [[f"{name} {film}" for film in FILMS] for name in ("one", "two", "six")]
     for k in range(3):
         folder = tmp_path / str(k)
-        rest = [part for part in texts if part is not texts[k]]
+        others = [part for part in texts if part is not texts[k]]
         for part in texts:
             recall(folder, part, vectorizer)
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 3
         for entry in find_corpora(folder):
             age(entry, 300)
-        for part in rest:
+        for part in others:
             recall(folder, part, vectorizer)
-        before = set(find_corpora(folder))
+        corpora = set(find_corpora(folder))
         recall(folder, ["six a good film", "new"], vectorizer, max_bytes=int(3.25 * size))
-        (gone,) = before - set(find_corpora(folder))
-        assert gone == next(e for e in before if e.name == name_entry(texts[k]))
+        (deleted,) = corpora - set(find_corpora(folder))
+        assert deleted == next(e for e in corpora if e.name == name_entry(texts[k]))
 
 
 def test_files_that_vanish_while_room_is_made(
@@ -250,15 +250,15 @@ def start(
 
 def assert_done(process: Started, texts: list[str], forks: int = 1) -> int:
     """Return how many arrays the processes made."""
-    done = process.wait()
+    code = process.wait()
     plain = TfidfVectorizer(ngram_range=(1, 2))
     data = plain.fit_transform(texts).data.tobytes()
     expected = hashlib.sha256(repr(plain.vocabulary_).encode() + data).hexdigest()
-    assert done.stdout.split() == [expected] * forks
-    assert "the counts" not in done.stderr  # are damaged
-    assert "cannot be kept" not in done.stderr
-    assert done.returncode == 0
-    return done.stderr.count("made ")
+    assert code.stdout.split() == [expected] * forks
+    assert "the counts" not in code.stderr  # are damaged
+    assert "cannot be kept" not in code.stderr
+    assert code.returncode == 0
+    return code.stderr.count("made ")
 
 
 def is_waiting_for_a_lock(pid: int) -> bool:
@@ -276,9 +276,9 @@ def test_processes_that_start_together_make_one_entry(
     reviews: pd.DataFrame, starter: Starter, tmp_path: Path
 ) -> None:
     texts = reviews["text"].tolist()[:40]
-    made = assert_done(start(starter, tmp_path, texts, forks=4), texts, forks=4)
+    matrix = assert_done(start(starter, tmp_path, texts, forks=4), texts, forks=4)
     assert_whole(tmp_path)
-    assert made == len(list(tmp_path.rglob("*.npy"))) > 0  # the others waited
+    assert matrix == len(list(tmp_path.rglob("*.npy"))) > 0  # the others waited
 
 
 @pytest.mark.parametrize("saves", [2, 8])  # inside of a corpus, or of its counts
@@ -298,8 +298,8 @@ def test_a_killed_process_is_no_obstacle(
         assert_done(waiting, texts)
     else:
         assert is_left(tmp_path)
-    kept, plain = (TfidfVectorizer(memory=m, ngram_range=(1, 2)) for m in (tmp_path, None))
-    assert see(kept, texts) == see(plain, texts)
+    cached, plain = (TfidfVectorizer(memory=m, ngram_range=(1, 2)) for m in (tmp_path, None))
+    assert see(cached, texts) == see(plain, texts)
     assert_whole(tmp_path)
     monkeypatch.setattr(np, "save", None)  # nothing is left to do
-    assert see(kept, texts) == see(plain, texts)
+    assert see(cached, texts) == see(plain, texts)

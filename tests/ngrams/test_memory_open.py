@@ -79,11 +79,11 @@ def test_counts_belong_to_the_corpus_they_were_made_of(tmp_path: Path) -> None:
     for k, order in enumerate([(0, 1, 2), (2, 1, 0)]):  # words are numbered in another order
         part = [texts[row] for row in order]
         CountVectorizer(memory=tmp_path / str(k), ngram_range=(1, 2)).fit(part)
-    (one,), (two,) = (find_corpora(tmp_path / str(k)) for k in range(2))
-    for path in one.glob("*.*"):  # the corpus of one, the counts of the other
+    (first,), (two,) = (find_corpora(tmp_path / str(k)) for k in range(2))
+    for path in first.glob("*.*"):  # the corpus of one, the counts of the other
         shutil.copy(path, two / path.name)
-    found = CountVectorizer(memory=tmp_path / "1", ngram_range=(1, 2)).fit(texts)
-    assert found.vocabulary_ == plain.vocabulary_
+    vectorizer = CountVectorizer(memory=tmp_path / "1", ngram_range=(1, 2)).fit(texts)
+    assert vectorizer.vocabulary_ == plain.vocabulary_
 
 
 def fit_in_child(folder: Path, parts: Any) -> None:
@@ -120,8 +120,17 @@ def test_digests_are_those_of_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(digests, "_MAX_BYTES", 2000)
     texts = ["", "a", "\0", "a\0", "ä", "\ud800", "\U0001f600", "a"]
-    many = [f"{k} film" for k in range(50)]  # more than may be held
-    for part in (texts, texts[::-1], many, [*texts, *many[:5]], [], many[:20], many[10:25], texts):
+    films = [f"{k} film" for k in range(50)]  # more than may be held
+    for part in (
+        texts,
+        texts[::-1],
+        films,
+        [*texts, *films[:5]],
+        [],
+        films[:20],
+        films[10:25],
+        texts,
+    ):
         for given in (part, tuple(part), np.array(part, object)):
             check(part, given)
         assert digests._DIGESTS._size <= 2000

@@ -49,12 +49,16 @@ def assert_identical(matrix: Any, other: Any) -> None:
     ],
 )
 def test_threads_change_nothing(kind: type, analyzer: str, texts: list[str]) -> None:
-    ways = {n: kind(n_jobs=n, analyzer=analyzer, ngram_range=(1, 3)) for n in (1, 2, 3, 4, 9, None)}
-    fitted = {n: vectorizer.fit_transform(texts) for n, vectorizer in ways.items()}
+    vectorizers = {
+        n: kind(n_jobs=n, analyzer=analyzer, ngram_range=(1, 3)) for n in (1, 2, 3, 4, 9, None)
+    }
+    fitted = {n: vectorizer.fit_transform(texts) for n, vectorizer in vectorizers.items()}
     for n, matrix in fitted.items():
         assert_identical(matrix, fitted[1])
-        assert list(ways[n].vocabulary_.items()) == list(ways[1].vocabulary_.items())
-        assert_identical(ways[n].transform(texts[::-1]), ways[1].transform(texts[::-1]))
+        assert list(vectorizers[n].vocabulary_.items()) == list(vectorizers[1].vocabulary_.items())
+        assert_identical(
+            vectorizers[n].transform(texts[::-1]), vectorizers[1].transform(texts[::-1])
+        )
     assert assert_same(kind, texts, FILMS, analyzer=analyzer, n_jobs=4, ngram_range=(1, 3))
 
 
@@ -62,13 +66,13 @@ def test_threads_change_nothing(kind: type, analyzer: str, texts: list[str]) -> 
 def test_threads_change_nothing_in_reviews(analyzer: str, reviews: pd.DataFrame) -> None:
     texts = reviews["text"].tolist()[:90]
     settings: dict[str, Any] = {"min_df": 2, "ngram_range": (1, 3), "analyzer": analyzer}
-    first, *others = (TfidfVectorizer(n_jobs=n, **settings) for n in (1, 2, 4))
+    first, *vectorizers = (TfidfVectorizer(n_jobs=n, **settings) for n in (1, 2, 4))
     expected = first.fit_transform(texts)
-    for other in others:
-        assert_identical(other.fit_transform(texts), expected)
-        assert other.vocabulary_ == first.vocabulary_
-        np.testing.assert_array_equal(other.idf_, first.idf_)
-        assert_identical(other.transform(texts[5:25]), expected[5:25])
+    for vectorizer in vectorizers:
+        assert_identical(vectorizer.fit_transform(texts), expected)
+        assert vectorizer.vocabulary_ == first.vocabulary_
+        np.testing.assert_array_equal(vectorizer.idf_, first.idf_)
+        assert_identical(vectorizer.transform(texts[5:25]), expected[5:25])
 
 
 @pytest.mark.parametrize("n_jobs", [1, 4])
@@ -110,16 +114,16 @@ def test_one_huge_document(letter: str, analyzer: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_clones_and_parameters(kind: type) -> None:
-    chosen = {
+    params = {
         "ngram_range": (1, 2),
         "n_jobs": 2,
         "min_df": 2,
         "analyzer": "char_wb",
         "binary": True,
     }
-    vectorizer = kind(**chosen)
+    vectorizer = kind(**params)
     assert set(ORACLES[kind]().get_params()) < set(vectorizer.get_params())
-    assert {name: vectorizer.get_params()[name] for name in chosen} == chosen
+    assert {name: vectorizer.get_params()[name] for name in params} == params
     theirs = ORACLES[kind]().get_params()
     assert {name: kind().get_params()[name] for name in theirs} == theirs
     copy = clone(vectorizer.fit(FILMS))
@@ -219,16 +223,16 @@ def test_weights_can_be_set() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_terms_of_rows(kind: type) -> None:
     ours, theirs = kind().fit(FILMS), ORACLES[kind]().fit(FILMS)
-    found = ours.inverse_transform(ours.transform(FILMS))
+    terms = ours.inverse_transform(ours.transform(FILMS))
     expected = theirs.inverse_transform(theirs.transform(FILMS))
-    assert [sorted(row) for row in found] == [sorted(row) for row in expected]
+    assert [sorted(row) for row in terms] == [sorted(row) for row in expected]
 
 
 @pytest.mark.slow
 def test_pipelines_and_searches(reviews: pd.DataFrame) -> None:
     texts, labels = reviews["text"][150:250], reviews["label"][150:250]
     assert labels.nunique() == 2
-    found = []
+    results = []
     for words, letters in (
         (TfidfVectorizer(n_jobs=1), CountVectorizer(n_jobs=1, analyzer="char_wb", min_df=0.1)),
         (ORACLES[TfidfVectorizer](), ORACLES[CountVectorizer](analyzer="char_wb", min_df=0.1)),
@@ -245,8 +249,8 @@ def test_pipelines_and_searches(reviews: pd.DataFrame) -> None:
         }
         search = GridSearchCV(pipeline, grid, cv=2).fit(texts, labels)
         names = search.best_estimator_["features"].get_feature_names_out().tolist()
-        found.append((search, names, search.predict_proba(texts[:20])))
-    (ours, names, scores), (theirs, expected_names, expected_scores) = found
+        results.append((search, names, search.predict_proba(texts[:20])))
+    (ours, names, scores), (theirs, expected_names, expected_scores) = results
     assert ours.best_params_ == theirs.best_params_
     assert names == expected_names
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-9)

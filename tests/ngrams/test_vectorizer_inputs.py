@@ -71,13 +71,13 @@ CONTAINERS: dict[str, Callable[[list[str]], Any]] = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_any_container(kind: type, analyzer: str, container: str) -> None:
     # BUG: texts in arrays end at NUL; numpy's new strings are refused with ArrowTypeError.
-    put, kernels = CONTAINERS[container], "bytes" not in container
-    fitted = assert_same(kind, put(FILMS), put(UNSEEN), analyzer=analyzer, kernels=kernels)
+    convert, kernels = CONTAINERS[container], "bytes" not in container
+    fitted = assert_same(kind, convert(FILMS), convert(UNSEEN), analyzer=analyzer, kernels=kernels)
     assert fitted
     documents = FILMS if analyzer == "word" else FILMS[:2]
     assert assert_same(
-        kind, put(documents), put(FILMS), expected_documents=documents, expected_unseen=FILMS,
-        analyzer=analyzer, kernels=kernels, ngram_range=(1, 2),
+        kind, convert(documents), convert(FILMS), expected_documents=documents,
+        expected_unseen=FILMS, analyzer=analyzer, kernels=kernels, ngram_range=(1, 2),
     )  # fmt: skip
 
 
@@ -99,10 +99,13 @@ def test_generators_are_read_once(kind: type, analyzer: str) -> None:
 @pytest.mark.parametrize("container", ["tuple", "object array", "array", "object series"])
 def test_lone_surrogates_in_any_container(container: str, surrogate: str) -> None:
     # BUG: UnicodeDecodeError from arrays.
-    put = CONTAINERS[container]
+    convert = CONTAINERS[container]
     for analyzer in ANALYZERS:
         assert assert_same(
-            CountVectorizer, put([surrogate, "good film"]), put([surrogate]), analyzer=analyzer
+            CountVectorizer,
+            convert([surrogate, "good film"]),
+            convert([surrogate]),
+            analyzer=analyzer,
         )
 
 
@@ -244,8 +247,8 @@ def test_files(kind: type, analyzer: str, tmp_path: Path) -> None:
     names = [str(path) for path in paths]
     assert assert_same(kind, names, names[:2], input="filename", analyzer=analyzer, kernels=False)
     ours, theirs = (
-        made(input="file", analyzer=analyzer).fit_transform(map(io.StringIO, FILMS))
-        for made in (kind, ORACLES[kind])
+        vectorizer_type(input="file", analyzer=analyzer).fit_transform(map(io.StringIO, FILMS))
+        for vectorizer_type in (kind, ORACLES[kind])
     )
     assert_same_matrix(ours, theirs, kernels=False)
 

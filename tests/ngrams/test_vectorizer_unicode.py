@@ -162,9 +162,9 @@ def test_real_reviews_are_cleaned(kind: type, analyzer: str, reviews: pd.DataFra
 @pytest.mark.parametrize("put", [list, tuple, np.array, pd.Series])
 def test_cleaned_texts_of_any_container(put: Any) -> None:
     raw = ["good<br />film", "bad&amp;film  é"]
-    found = CountVectorizer().fit_transform(CleanedTexts(put(raw))).toarray()
+    counts = CountVectorizer().fit_transform(CleanedTexts(put(raw))).toarray()
     expected = CountVectorizer().fit_transform([clean_text(text) for text in raw]).toarray()
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(counts, expected)
 
 
 @pytest.mark.parametrize("analyzer", ANALYZERS)

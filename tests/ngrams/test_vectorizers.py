@@ -103,9 +103,9 @@ def test_the_first_of_equally_frequent_terms_are_kept(
     kind: type, analyzer: str, n: int, binary: bool
 ) -> None:
     documents = ["b a a c", "c d b e", "d b f"]
-    in_each = [spell_out(document, analyzer, n) for document in documents]
-    counts = Counter(t for terms in in_each for t in (set(terms) if binary else terms))
-    by_rank = sorted(counts, key=lambda term: (-counts[term], term))
+    document_terms = [spell_out(document, analyzer, n) for document in documents]
+    counts = Counter(t for terms in document_terms for t in (set(terms) if binary else terms))
+    ranked = sorted(counts, key=lambda term: (-counts[term], term))
     assert len(set(counts.values())) < len(counts)
     for limit in range(1, len(counts) + 2, 2):
         vectorizer = kind(
@@ -113,7 +113,7 @@ def test_the_first_of_equally_frequent_terms_are_kept(
             token_pattern=r"(?u)\b\w\w+\b" if analyzer != "word" else r"\w+",
         )  # fmt: skip
         vectorizer.fit(documents)
-        assert vectorizer.get_feature_names_out().tolist() == sorted(by_rank[:limit])
+        assert vectorizer.get_feature_names_out().tolist() == sorted(ranked[:limit])
 
 
 @pytest.mark.parametrize("analyzer", ["word", "char", "char_wb"])
@@ -201,11 +201,11 @@ WRONG: list[tuple[dict[str, Any], Any, str]] = [
 def test_errors_of_a_fit(kind: type, params: dict[str, Any], documents: Any, message: str) -> None:
     theirs = getattr(text, kind.__name__)
     for method in ("fit", "fit_transform"):
-        _, said = raises_in_both(
+        _, error_message = raises_in_both(
             lambda m=method: getattr(kind(**params), m)(documents),
             lambda m=method: getattr(theirs(**params), m)(documents),
         )
-        assert message in said
+        assert message in error_message
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -220,8 +220,10 @@ def test_errors_of_a_fit(kind: type, params: dict[str, Any], documents: Any, mes
 )
 def test_errors_of_a_transform(kind: type, documents: Any, message: str) -> None:
     ours, theirs = kind().fit(FILMS), getattr(text, kind.__name__)().fit(FILMS)
-    _, said = raises_in_both(lambda: ours.transform(documents), lambda: theirs.transform(documents))
-    assert message in said
+    _, error_message = raises_in_both(
+        lambda: ours.transform(documents), lambda: theirs.transform(documents)
+    )
+    assert message in error_message
 
 
 @pytest.mark.parametrize("kind", KINDS)

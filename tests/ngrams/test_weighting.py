@@ -61,15 +61,19 @@ tables = st.integers(1, 6).flatmap(
 @given(table=tables, alpha=st.sampled_from([Fraction(1), Fraction(1, 4), Fraction(30)]))
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csr_array])
 def test_the_ratio_in_loops_and_in_fractions(form: Any, table: Any, alpha: Fraction) -> None:
-    counts, side = [row for row, _ in table], np.array([inside for _, inside in table])
-    found = compute_log_count_ratio(form(np.array(counts)), side, float(alpha))
-    by_floats = [math.log(quotient) for quotient in ratio_by_loops(counts, side, float(alpha))]
-    exact = [math.log(quotient) for quotient in ratio_by_loops(counts, side, alpha)]
-    np.testing.assert_allclose(found, by_floats, rtol=1e-10, atol=1e-13)
-    np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-13)
-    assert found.shape == (len(counts[0]),)
+    counts, is_positive = [row for row, _ in table], np.array([inside for _, inside in table])
+    ratio = compute_log_count_ratio(form(np.array(counts)), is_positive, float(alpha))
+    expected = [
+        math.log(quotient) for quotient in ratio_by_loops(counts, is_positive, float(alpha))
+    ]
+    exact = [math.log(quotient) for quotient in ratio_by_loops(counts, is_positive, alpha)]
+    np.testing.assert_allclose(ratio, expected, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(ratio, exact, rtol=1e-10, atol=1e-13)
+    assert ratio.shape == (len(counts[0]),)
     np.testing.assert_allclose(
-        compute_log_count_ratio(form(np.array(counts)), ~side, float(alpha)), -found, atol=1e-13
+        compute_log_count_ratio(form(np.array(counts)), ~is_positive, float(alpha)),
+        -ratio,
+        atol=1e-13,
     )
 
 
@@ -77,8 +81,10 @@ def test_the_ratio_of_a_small_example() -> None:
     counts = np.array([[2, 0, 1], [3, 1, 0], [0, 4, 1]])
     # yes: 1 + (5, 1, 1), of 10; no: 1 + (0, 4, 1), of 8
     expected = np.log([(6 / 10) / (1 / 8), (2 / 10) / (5 / 8), (2 / 10) / (2 / 8)])
-    side = np.array([True, True, False])
-    np.testing.assert_allclose(compute_log_count_ratio(counts, side, 1.0), expected, rtol=1e-14)
+    is_positive = np.array([True, True, False])
+    np.testing.assert_allclose(
+        compute_log_count_ratio(counts, is_positive, 1.0), expected, rtol=1e-14
+    )
 
 
 @pytest.mark.parametrize("norm", ["l2", "l1", None])
@@ -99,28 +105,28 @@ def test_weights_by_hand(
     smooth = case.get("smooth_idf", True)
     plain = text.CountVectorizer(**{k: v for k, v in case.items() if k != "smooth_idf"})
     counts = plain.fit_transform(FILMS).toarray()
-    side = [label == "yes" for label in SIDES]
-    weights = np.abs(np.log(ratio_by_loops(counts, side, 0.5)))
+    is_positive = [label == "yes" for label in SIDES]
+    weights = np.abs(np.log(ratio_by_loops(counts, is_positive, 0.5)))
     if use_idf:
-        found_in = (counts > 0).sum(axis=0)
-        weights *= np.log((len(FILMS) + smooth) / (found_in + smooth)) + 1
+        frequencies = (counts > 0).sum(axis=0)
+        weights *= np.log((len(FILMS) + smooth) / (frequencies + smooth)) + 1
     assert ours.vocabulary_ == plain.vocabulary_
     assert len(set(weights.round(6))) > 2
     np.testing.assert_allclose(ours.idf_, weights, rtol=1e-12)
 
-    others = ["good good good film", "unseen", *FILMS]
-    for found, texts in ((matrix, FILMS), (ours.transform(others), others)):
+    other_texts = ["good good good film", "unseen", *FILMS]
+    for actual, texts in ((matrix, FILMS), (ours.transform(other_texts), other_texts)):
         rows = plain.transform(texts).toarray().astype(float)
         if sublinear_tf:
             rows[rows > 0] = np.log(rows[rows > 0]) + 1
         rows *= weights
         expected = normalize(rows, norm) if norm else rows
-        np.testing.assert_allclose(found.toarray(), expected, rtol=1e-12)
+        np.testing.assert_allclose(actual.toarray(), expected, rtol=1e-12)
     theirs = ours.to_sklearn()
     assert type(theirs) is text.TfidfVectorizer
     assert theirs.use_idf
     np.testing.assert_allclose(
-        theirs.transform(others).toarray(), ours.transform(others).toarray(), rtol=1e-12
+        theirs.transform(other_texts).toarray(), ours.transform(other_texts).toarray(), rtol=1e-12
     )
     np.testing.assert_array_equal(theirs.idf_, ours.idf_)
 
@@ -134,8 +140,8 @@ def test_weights_by_hand(
 )  # fmt: skip
 def test_labels_of_all_kinds_give_the_same_weights(y: Any) -> None:
     expected = TfidfVectorizer(log_count_ratio=True).fit(FILMS, SIDES).idf_
-    found = TfidfVectorizer(log_count_ratio=True).fit(FILMS, y).idf_
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    idf = TfidfVectorizer(log_count_ratio=True).fit(FILMS, y).idf_
+    np.testing.assert_allclose(idf, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("y", "count"), [(None, 0), (["yes"] * 5, 1)])
@@ -167,18 +173,20 @@ labelled_tables = st.integers(1, 6).flatmap(
 @pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csc_array])
 def test_a_term_weighs_what_it_says_for_its_best_class(form: Any, table: Any, alpha: float) -> None:
     counts, labels = [row for row, _ in table], [label for _, label in table]
-    found = compute_term_weights(form(np.array(counts)), labels, alpha)
+    weights = compute_term_weights(form(np.array(counts)), labels, alpha)
     ratios = [
-        [math.log(quotient) for quotient in ratio_by_loops(counts, side, alpha)]
-        for side in ([label == one for label in labels] for one in sorted(set(labels)))
+        [math.log(quotient) for quotient in ratio_by_loops(counts, indicator, alpha)]
+        for indicator in (
+            [label == class_label for label in labels] for class_label in sorted(set(labels))
+        )
     ]
     expected = np.maximum(np.max(ratios, axis=0), 0)
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(weights, expected, rtol=1e-10, atol=1e-12)
     if len(ratios) == 2:
         ratio = compute_log_count_ratio(
             form(np.array(counts)), np.array(labels) == max(labels), alpha
         )
-        np.testing.assert_array_equal(found, np.abs(ratio))
+        np.testing.assert_array_equal(weights, np.abs(ratio))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +208,7 @@ def test_weights_come_from_the_training_rows_only(reviews: pd.DataFrame, tmp_pat
         words = text.CountVectorizer(min_df=2)
         counts = words.fit_transform(texts[training])
         inside = labels[training] == "positive"
-        p, q = (1 + np.ravel(counts[side].sum(axis=0)) for side in (inside, ~inside))
+        p, q = (1 + np.ravel(counts[mask].sum(axis=0)) for mask in (inside, ~inside))
         weights = sparse.diags(np.abs(np.log((p / p.sum()) / (q / q.sum()))))
         model = LogisticRegression().fit(normalize(counts @ weights), labels[training])
         expected[held_out] = model.predict_proba(
@@ -211,8 +219,8 @@ def test_weights_come_from_the_training_rows_only(reviews: pd.DataFrame, tmp_pat
         if folder:
             words.precompute_counts(texts)
         pipeline = Pipeline([("features", words), ("model", LogisticRegression())])
-        found = cross_val_predict(pipeline, texts, labels, cv=folds, method="predict_proba")
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        probabilities = cross_val_predict(pipeline, texts, labels, cv=folds, method="predict_proba")
+        np.testing.assert_allclose(probabilities, expected, rtol=1e-6)
     everything = vectorizer.fit(texts, labels)
     pipeline.fit(texts, labels)
     np.testing.assert_array_equal(pipeline["features"].idf_, everything.idf_)
@@ -225,11 +233,11 @@ def test_a_union_passes_the_labels_on() -> None:
         ("counts", CountVectorizer()),
     ]
     union = FeatureUnion(parts)
-    found = union.fit_transform(FILMS, SIDES).toarray()
+    matrix = union.fit_transform(FILMS, SIDES).toarray()
     expected = [clone(part).fit_transform(FILMS, SIDES).toarray() for _, part in parts]
-    np.testing.assert_array_equal(found, np.hstack(expected))
+    np.testing.assert_array_equal(matrix, np.hstack(expected))
     fitted = union.fit(FILMS, SIDES).transform(FILMS).toarray()
-    np.testing.assert_array_equal(fitted, found)
+    np.testing.assert_array_equal(fitted, matrix)
 
 
 def make_model(kind: str) -> Any:
@@ -300,9 +308,11 @@ def test_a_file_of_weights_and_nbsvm_needs_no_sentiment(
         "    said.append([model.predict(rows).tolist(), model.predict_proba(rows).tolist()])\n"
         "print(json.dumps(said))\n"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
-    for (said, scores), (answer, found) in zip(expected, json.loads(done.stdout), strict=True):
-        assert answer == said
-        np.testing.assert_allclose(found, scores, rtol=0, atol=1e-12)
+    for (predicted, scores), (answer, margins) in zip(
+        expected, json.loads(process.stdout), strict=True
+    ):
+        assert answer == predicted
+        np.testing.assert_allclose(margins, scores, rtol=0, atol=1e-12)
