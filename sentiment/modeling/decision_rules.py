@@ -155,7 +155,7 @@ def read_rule(facts: Mapping[str, Any]) -> DecisionRule:
     """Return the rule that `record_rule` recorded among other facts."""
     threshold = facts.get("threshold", 0.5)
     if "thresholds" in facts:
-        least = facts.get("least_confidence", 0.0)
-        return LabelSetRule(threshold, least, thresholds=tuple(facts["thresholds"]))
+        least_confidence = facts.get("least_confidence", 0.0)
+        return LabelSetRule(threshold, least_confidence, thresholds=tuple(facts["thresholds"]))
     factors, f1_macro = (tuple(facts.get(name, ())) for name in ("factors", "f1_macro"))
     return DecisionRule(threshold, facts.get("least_confidence", 0.0), factors, f1_macro)

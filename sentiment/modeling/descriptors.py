@@ -120,7 +120,7 @@ class TextReader:
         return int(np.count_nonzero(self._frequencies))
 
     def list_terms(self, count: int) -> pd.Series:
-        """Return the document frequencies of the `count` frequent words.
+        """Return the document frequencies of the `count` most frequent words.
 
         Equally frequent words are sorted alphabetically.
         """

@@ -116,12 +116,12 @@ def measure_each_class(predictions: Predictions) -> pd.DataFrame:
     )
 
 
-def list_confusions(predictions: Predictions, most: int) -> list[tuple[str, str, int]]:
+def list_confusions(predictions: Predictions, count: int) -> list[tuple[str, str, int]]:
     """Return the most frequent confusions of two classes: true label, predicted label, rows."""
     is_wrong = predictions.codes != predictions.predicted_codes
     codes = np.column_stack([predictions.codes, predictions.predicted_codes])[is_wrong]
     pairs, counts = np.unique(codes, axis=0, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:most]
+    order = np.argsort(-counts, kind="stable")[:count]
     labels = predictions.classes[pairs[order]].tolist()
     return [(*pair, int(n)) for pair, n in zip(labels, counts[order], strict=True)]
 

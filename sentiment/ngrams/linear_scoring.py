@@ -29,7 +29,7 @@ _CAPITAL_I_WITH_DOT, _CAPITAL_SIGMA = 0x130, 0x3A3
 
 
 @lru_cache
-def list_small_letters() -> np.ndarray:
+def list_lowercase() -> np.ndarray:
     """Return the lowercase of each code point, shape (1114112,), int32.
 
     Two are `FALLBACK`: the lowercase of a capital sigma depends on its position in a word, and that
@@ -57,7 +57,7 @@ def _make_reading(rules: TokenRules, *, cleaned: bool, prepared: bool) -> spotti
     elif rules.strip_accents:
         letters = np.full(_CODE_POINTS, spotting.FALLBACK, np.int32)
     else:
-        letters = list_small_letters()
+        letters = list_lowercase()
     if cleaned:
         letters = np.where(may_compose(), np.int32(spotting.FALLBACK), letters)
     min_length, max_length = rules.lengths

@@ -113,16 +113,16 @@ class CountMemory:
 
     def find_or_count(self, texts: Texts, settings: Settings) -> CachedCounts:
         """Return the counts of `texts` from the cache, after adding them if necessary."""
-        home, digests = self._name_home(texts, settings.rules), digest_texts(texts)
-        cached = _find_corpus(home, digests) or _make_corpus(home, digests, texts, settings)
+        parent, digests = self._locate_corpora(texts, settings.rules), digest_texts(texts)
+        cached = _find_corpus(parent, digests) or _make_corpus(parent, digests, texts, settings)
         return self._count(cached, settings)
 
     def find(self, texts: Texts, settings: Settings) -> CachedCounts | None:
         """Return the counts of `texts` if a cached corpus has all of these texts."""
-        cached = _find_corpus(self._name_home(texts, settings.rules), digest_texts(texts))
+        cached = _find_corpus(self._locate_corpora(texts, settings.rules), digest_texts(texts))
         return self._count(cached, settings) if cached else None
 
-    def _name_home(self, texts: Texts, rules: TokenRules) -> Path:
+    def _locate_corpora(self, texts: Texts, rules: TokenRules) -> Path:
         """Return the folder of the corpora with the same token rules."""
         cleaned = isinstance(texts, CleanedTexts)
         return self.folder / _name(_LAYOUT, rules, cleaned, unicodedata.unidata_version)
@@ -177,9 +177,9 @@ def _unpack(entry: Entry, rules: TokenRules) -> Corpus:
     return unpack_corpus(entry.arrays, rules)
 
 
-def _find_corpus(home: Path, digests: np.ndarray) -> _CachedCorpus | None:
+def _find_corpus(parent: Path, digests: np.ndarray) -> _CachedCorpus | None:
     """Return a cached corpus with all texts."""
-    for folder in sorted(path for path in home.glob("*") if _is_name(path.name, 32)):
+    for folder in sorted(path for path in parent.glob("*") if _is_name(path.name, 32)):
         entry = storage.open_entry(folder, is_valid_corpus)
         rows = None if entry is None else _find_rows(entry, digests.tobytes())
         if entry is not None and rows is not None:
@@ -201,7 +201,7 @@ def _split_digests(digests: bytes) -> list[bytes]:
 
 
 def _make_corpus(
-    home: Path, digests: np.ndarray, texts: Texts, settings: Settings
+    parent: Path, digests: np.ndarray, texts: Texts, settings: Settings
 ) -> _CachedCorpus:
     def read() -> Arrays:
         alphabet = make_alphabet(settings.rules)
@@ -209,7 +209,7 @@ def _make_corpus(
         return {"digests": digests, **pack_corpus(corpus)}
 
     name = hashlib.sha256(digests.tobytes()).hexdigest()[:32]
-    entry = storage.open_or_make(home / name, read, is_valid_corpus)
+    entry = storage.open_or_make(parent / name, read, is_valid_corpus)
     return _CachedCorpus(entry, np.arange(len(digests)))
 
 

@@ -11,7 +11,7 @@ from vectorizer_oracle import CORPORA, ODD, PATTERNS, SPACES, WORDS, make_params
 from sentiment.ngrams import linear_scoring
 from sentiment.ngrams.cleaning import CleanedTexts, clean_text
 from sentiment.ngrams.kernels import spotting
-from sentiment.ngrams.linear_scoring import LinearScorer, list_small_letters
+from sentiment.ngrams.linear_scoring import LinearScorer, list_lowercase
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 QUICK = settings(deadline=None, derandomize=True, max_examples=60)
@@ -90,7 +90,7 @@ def test_characters_of_many_scripts() -> None:
 
 @pytest.mark.slow
 def test_small_letters_are_those_of_python() -> None:
-    letters = list_small_letters()
+    letters = list_lowercase()
     fallback = [point for point in range(0x110000) if letters[point] == spotting.FALLBACK]
     assert fallback == [0x130, 0x3A3]
     letters = np.delete(letters, fallback)

@@ -36,7 +36,7 @@ class Reading(NamedTuple):
         The replacement of each code point beyond ASCII, or `FALLBACK`.
     lowercase : bool
         Whether to lowercase ASCII letters.
-    least, most : int
+    min_length, max_length : int
         Words with fewer characters are not tokens; words with more are truncated.
     signs : bool
         Whether any code point is a mark or a joiner.
@@ -234,12 +234,12 @@ def _find_tokens(kinds, size, reading, words, marks, starts, ends):
 
 
 @kernel
-def _measure(line, start, end, most):
-    """Return the number of characters of a word, and of bytes in its first `most` characters."""
+def _measure(line, start, end, max_length):
+    """Return the numbers of characters of a word, and of bytes in its first `max_length` ones."""
     characters, size = 0, end - start
     for k in range(end - start):
         if line[start + k] & 0xC0 != 0x80:
-            if characters == most:
+            if characters == max_length:
                 size = k
             characters += 1
     return characters, size
