@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class Setting:
     written : str
         Its value as the file has it, on one line.
     comment : str
-        The comment on its line, or else the one above it; "" if there is none.
+        The comment on its line, which may continue below, or else the one above it; "" if there
+        is none.
     target : str
         The ``_target_`` beside it, "" if there is none.
     """
@@ -177,12 +179,17 @@ def _read_mapping(lines: list[str], node: yaml.MappingNode, prefix: str) -> Iter
 
 
 def _find_comment(lines: list[str], key: yaml.Node, value: yaml.Node) -> str:
-    end = value.end_mark
+    end, indent = value.end_mark, key.start_mark.column
     if match := _COMMENT.fullmatch(lines[end.line][end.column :] if end.line < len(lines) else ""):
-        return match[1]
-    preceding: list[str] = []
-    line_number = key.start_mark.line - 1
-    while line_number > 0 and lines[line_number].strip().startswith("#"):
-        preceding.insert(0, lines[line_number].strip().lstrip("# "))
-        line_number -= 1
-    return " ".join(preceding)
+        following = (_read_comment_line(line) for line in lines[end.line + 1 :])
+        continued = takewhile(lambda read: read is not None and read[0] > indent, following)
+        return " ".join([match[1], *(read[1] for read in continued if read)])
+    above = (_read_comment_line(line) for line in reversed(lines[1 : key.start_mark.line]))
+    preceding = takewhile(lambda read: read is not None and read[0] == indent, above)
+    return " ".join(reversed([read[1] for read in preceding if read]))
+
+
+def _read_comment_line(line: str) -> tuple[int, str] | None:
+    """Return the column and the text of a line that is only a comment, else None."""
+    match = _COMMENT.fullmatch(line)
+    return (line.index("#"), match[1]) if match else None

@@ -79,6 +79,20 @@ def test_included_files_are_read_and_overridden(tmp_path: Path) -> None:
     assert read_heading(tmp_path / "top.yaml") == "What it is."
 
 
+def test_a_comment_continues_on_indented_lines(tmp_path: Path) -> None:
+    path = tmp_path / "long.yaml"
+    path.write_text(
+        "a: 1  # the first;\n      # in two lines\nb: {}    # the second:\n  # below\n# Above c.\n"
+        "c: 2\nd: 3  # the last\n"
+    )
+    assert {setting.key: setting.comment for setting in read_settings(path)} == {
+        "a": "the first; in two lines",
+        "b": "the second: below",
+        "c": "Above c.",
+        "d": "the last",
+    }
+
+
 def test_an_invalid_file_does_not_hide_comments_of_others(tmp_path: Path) -> None:
     (tmp_path / "cut.yaml").write_text("a: [1")
     (tmp_path / "latin.yaml").write_bytes("a: caf\xe9".encode("latin-1"))
