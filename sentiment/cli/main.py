@@ -13,18 +13,18 @@ from sentiment.errors import ExitCode, SentimentError, explain_os_error
 from sentiment.redaction.printable import make_printable
 
 _SUMMARIES = {
-    "train": "train a model; -m sweeps over settings, search=svm -m searches them",
+    "train": "train a model; -m runs a grid, -m search=svm an Optuna search",
     "best": "show the best trial of a search or grid",
     "predict": "predict a file, a folder, a database or standard input",
-    "explain": "show the words behind the prediction for one text",
+    "explain": "show the words behind the prediction of one text",
     "suggest": "choose the texts to label next",
     "compare": "compare runs on the same test rows",
-    "promote": "make a run the champion if it is not worse",
-    "finalize": "fit a trained run on all of its labels",
-    "serve": "answer requests for predictions over HTTP",
-    "monitor": "compare predictions with the data of training",
+    "promote": "make a run the champion, unless it is worse",
+    "finalize": "refit the model of a run on all labels",
+    "serve": "serve predictions over HTTP",
+    "monitor": "compare predictions with the training data",
     "flow": "run all steps, once or on a schedule",
-    "record": "record a run that was kept while its store was away",
+    "record": "record a run after an outage of the tracking store",
 }
 # Including commands without a folder in `sentiment.commands`.
 _NAMES = [*_SUMMARIES, "init", "completion"]
@@ -94,7 +94,7 @@ def _complete(arguments: list[str]) -> None:
 def _describe() -> str:
     width = max(map(len, _SUMMARIES))
     commands = "\n".join(f"  {name:<{width}}  {text}" for name, text in _SUMMARIES.items())
-    return f"""Experiments in text classification.
+    return f"""Text classification experiments.
 
   sentiment train model=svm features.max_features=20000
   sentiment predict input=reviews.csv
@@ -103,6 +103,6 @@ Commands:
 {commands}
 
 sentiment <command> --help lists the choices and settings of a command.
-sentiment init <folder> makes a project for data sets, features, models and metrics of your own.
+sentiment init <folder> creates a project for your own data sets, features, models and metrics.
 eval "$(sentiment completion bash)", or zsh, completes commands and settings with the tab key.
 """
