@@ -63,11 +63,11 @@ def project(
         del sys.modules[name]
 
 
-def call(folder: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program of this environment in `folder`, where only the working folder has the code."""
-    program = Path(sys.executable).with_name(overrides[0])
+    program = Path(sys.executable).with_name(arguments[0])
     return subprocess.run(
-        [str(program), *overrides[1:]], cwd=folder, capture_output=True, text=True, check=False
+        [str(program), *arguments[1:]], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
