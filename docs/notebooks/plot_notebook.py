@@ -2,8 +2,8 @@
 From Python and notebooks
 =========================
 
-Train, compare, predict and explain without a command line. Each result shows itself in a notebook,
-and nothing is printed.
+Train, compare, predict and explain in a notebook. Results have an HTML representation, and nothing
+is printed.
 """
 
 # sphinx_gallery_thumbnail_number = 1
@@ -16,7 +16,7 @@ from sklearn.feature_extraction import text as sklearn_text
 import sentiment
 
 # %%
-# All that is made here goes into a folder of its own. Leave the word out, and it is ``outputs``.
+# This example writes to a temporary folder. The default folder is ``outputs``.
 
 folder = Path(tempfile.mkdtemp())
 outputs = f"outputs={folder}"
@@ -25,13 +25,13 @@ outputs = f"outputs={folder}"
 # Train
 # -----
 #
-# Settings are the words of the command line. These train on 8,530 sentences from Rotten Tomatoes:
+# Overrides are the same as on the command line. Train on 8,530 sentences from Rotten Tomatoes:
 
 result = sentiment.train("data=rotten_tomatoes", "model=naive_bayes", outputs)
 result
 
 # %%
-# A second model differs in one setting:
+# Train a second model:
 
 sentiment.train("data=rotten_tomatoes", "model=nbsvm", outputs)
 
@@ -39,7 +39,7 @@ sentiment.train("data=rotten_tomatoes", "model=nbsvm", outputs)
 # Compare
 # -------
 #
-# All runs are a DataFrame, the newest first:
+# ``runs`` returns a DataFrame of all runs, newest first:
 
 columns = ["name", "validation/accuracy", "test/accuracy", "validation/log_loss"]
 sentiment.runs(outputs)[columns]
@@ -48,8 +48,8 @@ sentiment.runs(outputs)[columns]
 # Predict
 # -------
 #
-# ``load`` takes the run with the best validation accuracy, a run id, a registered model such as
-# ``models:/sentiment@champion`` or a model file:
+# ``load`` accepts ``best`` (the run with the best validation accuracy), a run id, a registered model
+# such as ``models:/sentiment@champion``, or a model file:
 
 model = sentiment.load("best", outputs)
 model
@@ -63,7 +63,7 @@ pd.DataFrame(model.predict_proba(texts), columns=model.classes_, index=texts)
 # Explain
 # -------
 #
-# The terms of one text add up to the log-odds of its label:
+# The contributions of a text's terms add up to the log-odds of its label:
 
 model.explain("a warm and funny film that is too long")
 
@@ -71,7 +71,8 @@ model.explain("a warm and funny film that is too long")
 # Predict a file
 # --------------
 #
-# A file of any size is read in batches. Rows that cannot be read are rejected with a reason:
+# Files are read in batches, so they may have any size. Rows that cannot be read are rejected, with
+# a reason:
 
 (folder / "reviews.csv").write_text("id,text\n1,great fun\n2,a dreadful mess\n3,too,many,fields\n")
 scored = sentiment.predict_file(folder / "reviews.csv", folder / "scored.csv", outputs)
@@ -81,7 +82,7 @@ pd.read_csv(scored.output)
 # Use the vectorizers alone
 # -------------------------
 #
-# They replace scikit-learn's in any pipeline, with the same columns and numbers:
+# They are drop-in replacements for scikit-learn's, with the same columns and numbers:
 
 ours = sentiment.TfidfVectorizer(ngram_range=(1, 2)).fit_transform(texts)
 theirs = sklearn_text.TfidfVectorizer(ngram_range=(1, 2)).fit_transform(texts)
@@ -91,7 +92,7 @@ abs(ours - theirs).max()
 # Plot
 # ----
 #
-# Predictions are arrays and frames, so every plot of pandas and matplotlib works on them:
+# Predictions are NumPy arrays, so you can plot them with pandas and matplotlib:
 
 sentences = pd.Series([*texts, "a film", "not bad", "not good", "wonderful"])
 shares = pd.Series(model.predict_proba(sentences)[:, 1], index=sentences)
