@@ -10,18 +10,18 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from sentiment.errors import ExitCode, TrackingStoreError, quote_list
 from sentiment.files.locking import hold_lock
 from sentiment.tracking.folder import is_unicode
 from sentiment.tracking.retries import RetryingClient, attempt, list_store_errors, translate
+from sentiment.tracking.sqlite_files import SQLITE, find_sqlite_path
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from sqlalchemy.engine import URL
 
-_SQLITE = "sqlite:///"
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 # Time limit for a connection, in seconds, and the drivers that accept one.
 _CONNECT_TIMEOUT = 5
@@ -42,13 +42,6 @@ _ROOT = "_MLFLOW_SERVER_ARTIFACT_ROOT"
 _opened: set[str] = set()
 # Imports what `connect` needs; `connect` waits for it.
 _importer: threading.Thread | None = None
-
-
-def find_sqlite_path(uri: str) -> Path | None:
-    """Return the file of an sqlite store, or None if `uri` is another kind of store."""
-    path = uri.removeprefix(_SQLITE).partition("?")[0]
-    # As in SQLAlchemy, %20 is a space.
-    return Path(unquote(path)) if uri.startswith(_SQLITE) and path not in ("", ":memory:") else None
 
 
 def import_ahead(uri: str) -> None:
@@ -125,7 +118,7 @@ def _make_absolute(uri: str) -> str:
     if database is None or database.is_absolute():
         return uri
     working_folder = str(Path.cwd()).replace("%", "%25").replace("?", "%3F")
-    return f"{_SQLITE}{working_folder}/{uri.removeprefix(_SQLITE)}"
+    return f"{SQLITE}{working_folder}/{uri.removeprefix(SQLITE)}"
 
 
 @cache
@@ -222,10 +215,10 @@ def _create_database(database: Path, uri: str) -> None:
 
     draft = _name_draft(database)
     _remove_database(draft)  # a killed process may have left one
-    folder = uri.partition("?")[0].rpartition("/")[0]
+    draft_uri = f"{uri.partition('?')[0].rpartition('/')[0]}/{quote(draft.name)}"
     try:
         with _escaped_artifact_root():
-            mlflow.MlflowClient(f"{folder}/{quote(draft.name)}").search_experiments(max_results=1)
+            mlflow.MlflowClient(draft_uri).search_experiments(max_results=1)
         # Unlike a rename, a link never replaces a file that another process has just created.
         try:
             os.link(draft, database)
@@ -233,8 +226,23 @@ def _create_database(database: Path, uri: str) -> None:
             pass
         except OSError:  # the file system has no links
             draft.replace(database)
+    except Exception:
+        _close_connections(draft_uri)
+        raise
     finally:
         _remove_database(draft)
+
+
+def _close_connections(uri: str) -> None:
+    """Close the connections that MLflow keeps to a store, which would be to a removed file.
+
+    If MLflow renames its attribute, the only effect is that this process cannot create the store.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    engine = getattr(SqlAlchemyStore, "_engine_map", {}).pop(uri, None)
+    if engine is not None:
+        engine.dispose()
 
 
 @contextlib.contextmanager

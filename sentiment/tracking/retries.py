@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from sentiment.errors import ExitCode, TrackingStoreError, find_os_exit_code
 from sentiment.redaction import redact
+from sentiment.tracking.sqlite_files import lacks_space
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,9 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
     if isinstance(error, TrackingStoreError):
         return error
     reason = redact(describe(error))
+    # SQLite has many messages on a full disk, such as that a journal cannot be written.
+    if reason not in _DISK_ERRORS.values() and lacks_space(store):
+        reason = "the disk is full"
     is_io_error = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
     if is_io_error or reason in _DISK_ERRORS.values():
         outlook = _FULL_OUTLOOK if reason == "the disk is full" else _DISK_OUTLOOK
@@ -137,6 +141,8 @@ def attempt(store: str, call: Callable[[], T]) -> T:
         except list_store_errors() as error:
             if not _is_outage(error):
                 raise
+            if lacks_space(store):  # a second attempt would find tables that are half made
+                raise translate(store, error) from error
             if delay is None or time.monotonic() - start > _MAX_SECONDS:
                 raise translate(store, error) from error
             log.info("the tracking store is away (%s); trying again", describe(error))

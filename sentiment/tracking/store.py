@@ -26,7 +26,7 @@ from sentiment.tracking.choosing import ORDER, choose_best, next_order
 from sentiment.tracking.downloads import make_download_folder
 from sentiment.tracking.folder import KEY, RunFacts, RunFolder
 from sentiment.tracking.limits import NAME_LENGTH, TAG_LENGTH
-from sentiment.tracking.opening import connect, find_sqlite_path, import_ahead
+from sentiment.tracking.opening import connect, import_ahead
 from sentiment.tracking.processes import ProcessMark, has_ended
 from sentiment.tracking.records import (
     NAMED,
@@ -40,6 +40,7 @@ from sentiment.tracking.records import (
 from sentiment.tracking.registry import MlflowRegistry
 from sentiment.tracking.retries import list_store_errors, translate
 from sentiment.tracking.runs import MlflowRun, describe_model
+from sentiment.tracking.sqlite_files import find_sqlite_path
 from sentiment.tracking.sqlite_reader import find_artifact, find_model, find_version
 from sentiment.tracking.sweeps import MlflowSweep, is_active, search_all
 

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,7 +17,7 @@ import mlflow
 import pandas as pd
 import pytest
 import sqlalchemy
-from disks import full_disk
+from disks import full_disk, small_disk
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 from starting import Starter
@@ -203,6 +205,39 @@ def test_a_disk_that_is_full_after_the_model_was_saved_leaves_the_model(
     )
     assert killed.info.status != "FINISHED"  # the next process ends a run that could not be ended
     assert not killed.data.metrics
+
+
+# Opens a store on a disk that is too small, and again after the disk has grown.
+_OPEN_TWICE = """
+import subprocess, sys
+from sentiment.errors import TrackingStoreError
+from sentiment.tracking import MlflowTracker
+disk = sys.argv[1]
+tracker = MlflowTracker(f"sqlite:///{disk}/mlflow.db", f"{disk}/artifacts", "x")
+try:
+    tracker.open()
+except TrackingStoreError as error:
+    print(error.exit_code.name, error)
+subprocess.check_call(["mount", "-o", "remount,size=20m", disk])
+tracker.open()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.parametrize("size", ["300k", "700k", "900k"])
+def test_a_disk_that_is_too_small_for_a_store_is_full(size: str, tmp_path: Path) -> None:
+    """SQLite says that a table exists already, or that the store is read-only, among others."""
+    with small_disk(tmp_path / "disk", size):
+        done = subprocess.run(
+            [sys.executable, "-c", _OPEN_TWICE, str(tmp_path / "disk")],
+            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith("IO_ERROR the tracking store")
+        assert "the disk is full. Make space on the disk, and give the same command" in done.stdout
+        names = {path.name for path in (tmp_path / "disk").iterdir()}
+        assert names == {"mlflow.db", ".mlflow.db.lock"}
 
 
 def test_the_message_for_a_full_disk() -> None:
