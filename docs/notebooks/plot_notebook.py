@@ -48,8 +48,8 @@ sentiment.runs(outputs)[columns]
 # Predict
 # -------
 #
-# ``load`` accepts ``best`` (the run with the best validation accuracy), a run id, a registered model
-# such as ``models:/sentiment@champion``, or a model file:
+# ``load`` accepts ``best`` (the run with the best validation accuracy), a run id, a registered
+# model such as ``models:/sentiment@champion``, or a model file:
 
 model = sentiment.load("best", outputs)
 model
