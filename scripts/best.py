@@ -1,4 +1,4 @@
-"""Show the best of a search or a grid, and why it won: python scripts/best.py search=svm."""
+"""Show the best trial of a search or grid, and why it won: python scripts/best.py search=svm."""
 
 import _checkout  # noqa: F401 - before sentiment is imported
 

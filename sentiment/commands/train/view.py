@@ -30,7 +30,7 @@ def show_training(result: "TrainingResult", growth: "Growth | None" = None) -> N
     for line in _describe_data(result):
         console.print(line)
     console.print(make_score_table(result.scores))
-    console.print("In brackets: 95 % intervals, where there is a reliable one", style="dim")
+    console.print("In brackets: 95 % intervals, if reliable", style="dim")
     if result.folds:
         console.print(f"cv       {_describe_folds(result)}")
     for weak in _compare_with_constant(result):
@@ -106,11 +106,12 @@ def _describe_fitted(result: "TrainingResult") -> str:
         accuracy = result.metrics.get("final/accuracy")
         scored = "" if accuracy is None else f"; its own accuracy on test rows is {accuracy:.4f}"
         return (
-            f"{counts}; the scores are those of the same settings with {train:,.0f} of them{scored}"
+            f"{counts}; the scores are those of a model with the same settings that learned from "
+            f"{train:,.0f}{scored}"
         )
     if not result.run_id:
         return f"{counts}; refit=all learns from all of them"
-    return f"{counts}; from more: {suggest_command('finalize', f'run={result.run_id}')}"
+    return f"{counts}; to learn from more: {suggest_command('finalize', f'run={result.run_id}')}"
 
 
 def _describe_data(result: "TrainingResult") -> list[str]:

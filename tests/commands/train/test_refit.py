@@ -99,7 +99,7 @@ def test_without_refit_the_saved_model_is_the_evaluated_one(
     np.testing.assert_allclose(predict(saved, result.data.test)[1][:, 1], kept, rtol=1e-9)
     show_training(result)
     printed = capsys.readouterr().out
-    assert "learned  from 210 of 300 labelled rows; from more: " in printed
+    assert "learned  from 210 of 300 labelled rows; to learn from more: " in printed
     assert f"finalize.py run={result.run_id}" in printed
 
 
