@@ -160,10 +160,10 @@ def check_quality(
         length_quantiles={f"{q:.0%}": int(length) for q, length in quantiles.items()},
         warnings=dict(
             [
-                *_compare_labels(labels),
-                *_look_for_missing(labels),
-                *_look_for_separators(labels),
-                *_look_at_faults(faults, len(frame)),
+                *_warn_of_similar_labels(labels),
+                *_warn_of_missing_marks(labels),
+                *_warn_of_joined_labels(labels),
+                *_warn_of_faults(faults, len(frame)),
             ]
         ),
         faults=faults.head(_MAX_FAULTS).to_list(),
@@ -200,7 +200,7 @@ def find_absent_classes(
         yield "absent_classes", f"some classes have no row in a split: {'; '.join(clauses)}"
 
 
-def _look_at_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:
+def _warn_of_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:
     """Yield a warning about rows that cannot be read."""
     if len(faults):
         yield (
@@ -209,7 +209,7 @@ def _look_at_faults(faults: pd.Series, rows: int) -> Iterator[tuple[str, str]]:
         )
 
 
-def _compare_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+def _warn_of_similar_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that may be the same: ``Pos`` and ``pos``, ``1`` and ``1.0``."""
     similar: dict[str, list[str]] = {}
     for label in labels:
@@ -233,7 +233,7 @@ def _escape_label(label: str) -> str:
     return repr(label) if unicodedata.is_normalized("NFC", label) else ascii(label)
 
 
-def _look_for_missing(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+def _warn_of_missing_marks(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that usually mark a missing value, such as ``NaN``."""
     markers = [label for label in labels if label.strip().lower() in _MISSING]
     if markers:
@@ -253,7 +253,7 @@ def _fold_label(label: str) -> str:
         return folded
 
 
-def _look_for_separators(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+def _warn_of_joined_labels(labels: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield a warning about labels that may be several, such as ``a|b`` beside ``a``."""
     for separator, joined in find_joined_labels(labels):
         listed = list_first(

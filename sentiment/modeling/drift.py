@@ -40,12 +40,12 @@ class Check:
     threshold : float
         Smallest effect size that matters.
     p_value : float
-        Probability of a difference this large between samples of the same distribution; `decide`
-        corrects it for all checks of the run.
+        Probability of a difference this large between samples of the same distribution;
+        `decide_alarms` corrects it for all checks of the run.
     detail : str
         The label or word that was compared, if it is one of many.
     drifted : bool
-        Whether it is an alarm; set by `decide`.
+        Whether it is an alarm; set by `decide_alarms`.
     """
 
     name: str
@@ -59,8 +59,8 @@ class Check:
     drifted: bool = False
 
 
-def decide(checks: Sequence[Check], alpha: float) -> list[Check]:
-    """Return the checks of a run with corrected p-values and verdicts.
+def decide_alarms(checks: Sequence[Check], alpha: float) -> list[Check]:
+    """Return the checks of a run with corrected p-values and alarms.
 
     Parameters
     ----------
@@ -203,7 +203,9 @@ def compute_p_values(
     return p_values
 
 
-def choose(effects: np.ndarray, thresholds: np.ndarray | float, p_values: np.ndarray) -> int:
+def choose_difference(
+    effects: np.ndarray, thresholds: np.ndarray | float, p_values: np.ndarray
+) -> int:
     """Return the index of the difference to report: the most significant one that matters.
 
     Parameters
@@ -285,7 +287,7 @@ def check_labels(
     ratios, p_values = compare_labels(
         reference_counts, current_counts, sizes if separator else None
     )
-    k = choose(ratios, threshold, p_values)
+    k = choose_difference(ratios, threshold, p_values)
     return Check(
         "prediction", float(reference_counts[k] / sizes[0]), float(current_counts[k] / sizes[1]),
         float(ratios[k]), ODDS, threshold, float(p_values[k]), detail=classes[k],

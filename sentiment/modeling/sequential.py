@@ -6,7 +6,7 @@ import numpy as np
 _LARGEST_BET = 0.5
 
 
-def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+def confidence_sequence(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a confidence sequence of the mean of values between 0 and 1.
 
     The probability that the mean is ever below the lower limit, after any number of values, is at
@@ -32,7 +32,7 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
 
     Examples
     --------
-    >>> low, high = follow_mean(np.tile([1.0, 1.0, 1.0, 0.0], 500), alpha=0.025)
+    >>> low, high = confidence_sequence(np.tile([1.0, 1.0, 1.0, 0.0], 500), alpha=0.025)
     >>> round(float(low[-1]), 2), round(float(high[-1]), 2)
     (0.71, 0.79)
     """
@@ -52,25 +52,27 @@ def follow_mean(values: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarra
     return low, high
 
 
-def follow_paired_difference(differences: np.ndarray, alpha: float) -> tuple[float, float]:
-    """Return the last interval of `follow_mean` for the mean of differences from -1 to 1.
+def bound_paired_difference(differences: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Return the last interval of `confidence_sequence` for the mean of differences from -1 to 1.
 
     `alpha` is the error probability of each limit. Without differences, the interval is (-1, 1).
     """
     if not differences.size:
         return -1.0, 1.0
-    low, high = follow_mean((differences + 1) / 2, alpha)
+    low, high = confidence_sequence((differences + 1) / 2, alpha)
     return float(2 * low[-1] - 1), float(2 * high[-1] - 1)
 
 
-def follow_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tuple[float, float]:
+def bound_difference(first: np.ndarray, second: np.ndarray, alpha: float) -> tuple[float, float]:
     """Return the last interval for the mean of `second` minus that of `first`, on different rows.
 
     Each mean has its own sequence with half of `alpha`, so the order between rows of the two
     samples does not matter. Values are from 0 to 1.
     """
     (first_low, first_high), (second_low, second_high) = (
-        [limits[-1] for limits in follow_mean(values, alpha / 2)] if values.size else [0.0, 1.0]
+        [limits[-1] for limits in confidence_sequence(values, alpha / 2)]
+        if values.size
+        else [0.0, 1.0]
         for values in (first, second)
     )
     return float(second_low - first_high), float(second_high - first_low)

@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
-from sentiment.modeling.sequential import follow_difference, follow_mean, follow_paired_difference
+from sentiment.modeling.sequential import (
+    bound_difference,
+    bound_paired_difference,
+    confidence_sequence,
+)
 
 ALPHA, STREAMS, ROWS = 0.05, 800, 2000
 
@@ -18,7 +22,7 @@ def draw_differences(rng: np.random.Generator, wins: float, losses: float) -> np
 @pytest.mark.parametrize(("wins", "losses"), [(0.04, 0.04), (0.02, 0.08), (0.3, 0.3)])
 def test_daily_looks_find_no_more_than_alpha(wins, losses):
     streams = draw_differences(np.random.default_rng(7), wins, losses)
-    low, high = follow_mean((streams + 1) / 2, ALPHA)
+    low, high = confidence_sequence((streams + 1) / 2, ALPHA)
     mean = (wins - losses + 1) / 2
     # Each of 2,000 rows is a look; three standard errors of 800 streams are 0.023.
     assert (low > mean).any(axis=1).mean() <= ALPHA
@@ -34,7 +38,7 @@ def test_daily_looks_find_no_more_than_alpha(wins, losses):
 @pytest.mark.slow
 def test_a_better_model_is_found_in_reasonable_time():
     streams = draw_differences(np.random.default_rng(8), 0.09, 0.04)
-    low, _ = follow_mean((streams + 1) / 2, ALPHA)
+    low, _ = confidence_sequence((streams + 1) / 2, ALPHA)
     assert np.median((low > 0.5).argmax(axis=1)) < 1000
     assert (low[:, -1] > 0.5).mean() > 0.95
 
@@ -45,17 +49,17 @@ def test_two_shares_have_an_interval_of_their_own():
     missed = 0
     for _ in range(200):
         first, second = rng.random(1800) < 0.9, rng.random(200) < 0.8
-        ends = [follow_difference(first[: 9 * n] * 1.0, second[:n] * 1.0, ALPHA)
+        ends = [bound_difference(first[: 9 * n] * 1.0, second[:n] * 1.0, ALPHA)
                 for n in range(20, 201, 20)]  # fmt: skip
         missed += any(not low <= -0.1 <= high for low, high in ends)
     assert missed / 200 <= 2 * ALPHA
-    low, high = follow_difference(np.ones(5000), np.tile([1.0, 0.0], 2500), ALPHA)
+    low, high = bound_difference(np.ones(5000), np.tile([1.0, 0.0], 2500), ALPHA)
     assert -0.6 < low < -0.5 < high < -0.4
 
 
 def test_no_rows_show_nothing():
     empty = np.array([])
-    assert follow_paired_difference(empty, ALPHA) == (-1.0, 1.0)
-    assert follow_difference(empty, empty, ALPHA) == (-1.0, 1.0)
-    low, high = follow_paired_difference(np.ones(1), ALPHA)
+    assert bound_paired_difference(empty, ALPHA) == (-1.0, 1.0)
+    assert bound_difference(empty, empty, ALPHA) == (-1.0, 1.0)
+    low, high = bound_paired_difference(np.ones(1), ALPHA)
     assert low < 0 < high == 1

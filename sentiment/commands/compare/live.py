@@ -18,7 +18,7 @@ from sentiment.errors import LISTED, ConfigError, EmptyDataError, quote_list, sh
 from sentiment.files.traffic import CHALLENGER, CHAMPION, SHADOW, LoggedModel, Traffic
 from sentiment.modeling.model_files import load_model
 from sentiment.modeling.pipeline import find_separator
-from sentiment.modeling.sequential import follow_difference, follow_paired_difference
+from sentiment.modeling.sequential import bound_difference, bound_paired_difference
 from sentiment.tracking import RunFacts, RunFolder, Tracker
 from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
@@ -226,7 +226,7 @@ def measure_live(
     if len(pairs):
         right = [pairs[f"right_{key}"].to_numpy(dtype=bool) for key in ("first", "second")]
         errors = McNemar.count(*right)
-        low, high = follow_paired_difference(right[1].astype(float) - right[0], alpha)
+        low, high = bound_paired_difference(right[1].astype(float) - right[0], alpha)
     else:
         arms = [
             first_rows[first_rows["role"] == CHAMPION],
@@ -242,7 +242,7 @@ def measure_live(
                 "from the same time",
                 "POST /feedback with labels for predictions of both",
             )
-        low, high = follow_difference(right[0].astype(float), right[1].astype(float), alpha)
+        low, high = bound_difference(right[0].astype(float), right[1].astype(float), alpha)
     scores = (float(right[0].mean()), float(right[1].mean()))
     difference = Estimate(scores[1] - scores[0], low, high, float("nan"))
     counts, metric = (len(right[0]), len(right[1])), "recall" if positive else "accuracy"

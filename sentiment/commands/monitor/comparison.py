@@ -16,10 +16,10 @@ from sentiment.modeling.drift import (
     Check,
     check_labels,
     check_numbers,
-    choose,
+    choose_difference,
     compare_shares,
     compare_terms,
-    decide,
+    decide_alarms,
 )
 from sentiment.modeling.reference import MOST_TERMS, Reference
 from sentiment.tracking.stages import StageObserver
@@ -116,7 +116,7 @@ def compare(
         checks += performance.list_checks(thresholds.accuracy, thresholds.errors)
     checks += metric_checks
     return Comparison(
-        checks=decide(checks, thresholds.alpha),
+        checks=decide_alarms(checks, thresholds.alpha),
         terms=None if terms is None else _choose_terms(terms, thresholds),
         performance=performance,
         rows=rows,
@@ -166,7 +166,7 @@ def _check_terms(terms: pd.DataFrame, threshold: float) -> Check:
     if terms.empty:
         return Check("terms", 0.0, 0.0, 0.0, COHEN, threshold, 1.0)
     effects = terms["effect"].abs().to_numpy()
-    term = terms.iloc[choose(effects, threshold, terms["p_value"].to_numpy())]
+    term = terms.iloc[choose_difference(effects, threshold, terms["p_value"].to_numpy())]
     reference_share, current_share, effect, p_value = term.tolist()
     return Check(
         "terms",

@@ -11,7 +11,7 @@ from sentiment.modeling.drift import (
     DISTANCE,
     ODDS,
     Check,
-    choose,
+    choose_difference,
     compare_labels,
     compare_numbers,
     compare_shares,
@@ -77,7 +77,7 @@ def _compare_categories(
         _count_levels(values.fillna(_MISSING), levels) for values in (reference, current)
     )
     ratios, p_values = compare_labels(old_counts, new_counts)
-    k = choose(ratios, threshold, p_values)
+    k = choose_difference(ratios, threshold, p_values)
     return Check(
         f"column {name}", float(old_counts[k] / old_counts.sum()),
         float(new_counts[k] / new_counts.sum()), float(ratios[k]), ODDS, threshold,

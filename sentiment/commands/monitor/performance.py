@@ -8,7 +8,7 @@ import pandas as pd
 from sentiment.data.label_sets import list_labels, make_indicators
 from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
-from sentiment.modeling.drift import Check, choose, compute_p_values
+from sentiment.modeling.drift import Check, choose_difference, compute_p_values
 
 # A smaller window is too uncertain: the interval of an accuracy of 90 % is 12 points wide.
 _MIN_ROWS = 100
@@ -82,7 +82,7 @@ def _check_fall(
     old_error, new_error = wrong / rows
     thresholds = np.minimum(points, errors * old_error)
     p_values = compute_p_values(wrong[0], wrong[1], (rows[0], rows[1])) * len(pairs)
-    k = choose(new_error - old_error, thresholds, p_values)
+    k = choose_difference(new_error - old_error, thresholds, p_values)
     return Check(
         name=name,
         reference=float(1 - old_error[k]),

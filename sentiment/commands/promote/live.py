@@ -18,9 +18,9 @@ def check_live(
     """Compare a run with the champion on live traffic, and return the reasons to refuse it.
 
     The run is refused until the labels show that its ``cfg.metric`` is at most ``cfg.margin``
-    below that of the champion. The interval holds at any time (`follow_mean`), so the same command
-    can run every day: the probability that it ever promotes a run that is worse by more than the
-    margin is at most ``cfg.alpha``.
+    below that of the champion. The interval holds at any time (`confidence_sequence`), so the same
+    command can run every day: the probability that it ever promotes a run that is worse by more
+    than the margin is at most ``cfg.alpha``.
 
     Parameters
     ----------

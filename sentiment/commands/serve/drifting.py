@@ -24,7 +24,7 @@ from sentiment.modeling.drift import (
     compare_numbers,
     compute_p_values,
     count_labels,
-    decide,
+    decide_alarms,
 )
 from sentiment.modeling.reference import Reference
 from sentiment.redaction import redact
@@ -180,7 +180,7 @@ class DriftWatch:
         reference = self._find_reference(route, role, model)
         if reference is not None and len(rows) >= self._settings.window:
             labels, probabilities = zip(*rows, strict=True)
-            checks = decide(
+            checks = decide_alarms(
                 [
                     check_numbers(
                         "probability",

@@ -14,7 +14,7 @@ from sentiment.commands.compare.view import show_live
 from sentiment.config import compose
 from sentiment.errors import ConfigError, EmptyDataError, InputNotFoundError, SentimentError
 from sentiment.files.traffic import TABLES, Traffic
-from sentiment.modeling.sequential import follow_difference, follow_paired_difference
+from sentiment.modeling.sequential import bound_difference, bound_paired_difference
 
 LABELS = ("negative", "positive")
 RNG = np.random.default_rng(5)
@@ -56,7 +56,7 @@ def test_rows_that_both_predicted_are_compared_in_pairs(shadowed):
     assert comparison.errors == McNemar.count(old, new)
     assert comparison.rows == (1990, 1990)
     assert comparison.scores == (old.mean(), new.mean())
-    expected = follow_paired_difference((new.astype(float) - old)[order], 0.025)
+    expected = bound_paired_difference((new.astype(float) - old)[order], 0.025)
     assert (comparison.difference.low, comparison.difference.high) == expected
     assert comparison.judge() == 1
     assert comparison.describe_verdict().startswith("B is better than A: right on 89.60 % against")
@@ -70,7 +70,7 @@ def test_the_recall_is_that_of_the_rows_of_a_label(shadowed):
     old, new = (RIGHT[name][order] for name in ("old", "new"))
     assert (comparison.metric, comparison.rows) == ("recall", (995, 995))
     assert comparison.scores == (old.mean(), new.mean())
-    expected = follow_paired_difference(new.astype(float) - old, 0.025)
+    expected = bound_paired_difference(new.astype(float) - old, 0.025)
     assert (comparison.difference.low, comparison.difference.high) == expected
     assert f": recall {100 * new.mean():.2f} % against" in comparison.describe_verdict()
 
@@ -90,7 +90,7 @@ def test_shares_of_requests_are_compared_in_hours_with_both(tmp_path):
     assert comparison.errors is None
     assert comparison.rows == (300, 100)
     assert comparison.scores == (old_right.mean(), new_right.mean())
-    expected = follow_difference(old_right * 1.0, new_right * 1.0, 0.025)
+    expected = bound_difference(old_right * 1.0, new_right * 1.0, 0.025)
     assert (comparison.difference.low, comparison.difference.high) == expected
     assert comparison.judge() == 0
 

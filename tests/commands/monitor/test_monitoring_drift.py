@@ -14,13 +14,13 @@ from scipy import stats
 from sentiment.commands.monitor.performance import measure_performance
 from sentiment.modeling.drift import (
     Check,
-    choose,
+    choose_difference,
     compare_labels,
     compare_numbers,
     compare_shares,
     compare_terms,
     compute_p_values,
-    decide,
+    decide_alarms,
 )
 
 RUNS = 60
@@ -124,7 +124,7 @@ def test_labels_that_vanish_or_multiply_are_found(
     reference: list[int], current: list[int], largest: float
 ) -> None:
     ratios, p_values = compare_labels(np.array(reference), np.array(current))
-    k = choose(ratios, DEFAULTS.labels, p_values)
+    k = choose_difference(ratios, DEFAULTS.labels, p_values)
     assert ratios[k] > 4
     assert p_values[k] < largest
 
@@ -172,9 +172,9 @@ def test_shares_differ_by_cohens_h() -> None:
 
 def test_what_matters_is_chosen_before_what_is_significant() -> None:
     p_values = np.array([1e-9, 1e-3, 1e-5, 1e-5])
-    assert choose(np.array([0.1, 5, 4, 6]), 2, p_values) == 3
-    assert choose(np.array([0.1, 5, 4, 6]), np.array([0, 2, 9, 9]), p_values) == 0
-    assert choose(np.array([0.1, 1, 1, 1]), 2, p_values) == 0
+    assert choose_difference(np.array([0.1, 5, 4, 6]), 2, p_values) == 3
+    assert choose_difference(np.array([0.1, 5, 4, 6]), np.array([0, 2, 9, 9]), p_values) == 0
+    assert choose_difference(np.array([0.1, 1, 1, 1]), 2, p_values) == 0
 
 
 def test_terms_are_corrected_for_all_that_might_have_been_chosen() -> None:
@@ -186,10 +186,10 @@ def test_terms_are_corrected_for_all_that_might_have_been_chosen() -> None:
 
 def test_an_alarm_is_both_large_and_significant() -> None:
     small, unsure = replace(CHECK, effect=0.05), replace(CHECK, p_value=0.004)
-    verdicts = [check.drifted for check in decide([CHECK, small, unsure], alpha=0.01)]
+    verdicts = [check.drifted for check in decide_alarms([CHECK, small, unsure], alpha=0.01)]
     assert verdicts == [True, False, True]
     # Of ten checks, a p-value of 0.004 is to be expected now and then.
-    assert not decide([unsure, *[replace(CHECK, p_value=1.0)] * 9], alpha=0.01)[0].drifted
+    assert not decide_alarms([unsure, *[replace(CHECK, p_value=1.0)] * 9], alpha=0.01)[0].drifted
 
 
 HALF = Population({"a": 0.5, "b": 0.5})

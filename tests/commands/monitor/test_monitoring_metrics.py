@@ -11,7 +11,7 @@ from sklearn.metrics import fbeta_score, log_loss
 from sentiment.commands.monitor.metrics import compare_metrics
 from sentiment.errors import ProjectFileError
 from sentiment.modeling.decision_rules import UNSURE
-from sentiment.modeling.drift import Check, decide
+from sentiment.modeling.drift import Check, decide_alarms
 from sentiment.modeling.reference import Reference
 
 PROJECT = """
@@ -88,7 +88,9 @@ def test_a_worse_file_is_an_alarm_and_a_better_one_is_none() -> None:
     for errors, alarms in ((0.3, ["errors"]), (0.02, [])):
         checks = compare_metrics(reference, draw_rows(3, 300, errors), 0.1, 0.01)
         other_checks = [Check(str(n), 0, 0, 0, "", 1, 1.0) for n in range(12)]
-        assert [c.name for c in decide([*checks, *other_checks], 0.01) if c.drifted] == alarms
+        assert [
+            c.name for c in decide_alarms([*checks, *other_checks], 0.01) if c.drifted
+        ] == alarms
 
 
 @pytest.mark.usefixtures("cheap")
