@@ -12,6 +12,8 @@ from sentiment.ngrams.kernels import matrices, word_counts
 
 # For each order, a table of shape (n_ngrams, 2): document frequency and total count of each n-gram.
 _Frequencies = Mapping[int, np.ndarray]
+# Blocks of documents of a thread, whose entries are sorted one block after the other.
+_BLOCKS = 32
 
 
 class Layers(Protocol):
@@ -215,18 +217,29 @@ class WordLayers:
         """Return the matrix of the documents, with the n-grams that have a column in `columns`."""
         words, rows = self.words, self.rows
         units = take_numbers(self.streams, self.ends, columns, threads)
-        width = count_columns(columns)
-        results = run_threads(
-            lambda first, last: word_counts.multiply_entries(
-                words.indptr, words.indices, words.data, rows, first, last,
-                units.indptr, units.indices, units.data, width,
-            ),
-            split_work(words.sum_work(rows), threads),
-        )  # fmt: skip
+        width, work = count_columns(columns), words.sum_work(rows)
+
+        def take_range(first: int, last: int) -> list[Rows]:
+            # In blocks, since unsorted entries take twice the memory of sorted ones.
+            blocks = []
+            before = work[first - 1] if first else 0
+            for start, stop in split_work(work[first:last] - before, _BLOCKS):
+                entries, sizes = word_counts.multiply_entries(
+                    words.indptr, words.indices, words.data, rows, first + start, first + stop,
+                    units.indptr, units.indices, units.data, width,
+                )  # fmt: skip
+                blocks.append(sort_rows(np.append(0, np.cumsum(sizes)), entries, width, threads=1))
+            return blocks
+
+        parts = run_threads(take_range, split_work(work, threads))
+        blocks = [block for part in parts for block in part]
         indptr = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(np.concatenate([sizes for _, sizes in results]), out=indptr[1:])
-        entries = np.concatenate([entries for entries, _ in results])
-        return sort_rows(indptr, entries, width, threads)
+        np.cumsum(np.concatenate([np.diff(block.indptr) for block in blocks]), out=indptr[1:])
+        indices, data = [block.indices for block in blocks], [block.data for block in blocks]
+        del parts, blocks
+        all_indices = np.concatenate(indices)
+        indices.clear()  # before the other copy
+        return Rows(indptr, all_indices, np.concatenate(data))
 
 
 def _count_rows(counts: Rows, rows: np.ndarray, like: np.ndarray, threads: int) -> np.ndarray:
