@@ -25,10 +25,10 @@ SECRETS := docker/.env
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-setup: ## Install into .venv what training, predicting and the UI need; PYTHON=python3.12
+setup: ## Install the packages for training, prediction and the UI into .venv; PYTHON=python3.12
 	@$(INSTALL)
 
-setup-all: ## Install what monitoring, flows, clusters and tests need as well
+setup-all: ## Install the packages for monitoring, flows, clusters and tests, too
 	@$(INSTALL) --all
 
 # Whether .venv has the Python that is named is known to the script, which returns at once if so.
@@ -46,7 +46,7 @@ train: $(CORE) ## Train on 25,000 real reviews; ARGS="model=svm" changes setting
 predict: $(CORE) ## Predict a file with the best model: make predict ARGS="input=reviews.csv"
 	$(RUN) scripts/predict.py $(ARGS)
 
-serve: $(READY) ## Answer requests over HTTP: make serve ARGS="model=models:/sentiment@champion"
+serve: $(READY) ## Serve predictions over HTTP: make serve ARGS="model=models:/sentiment@champion"
 	$(RUN) scripts/serve.py $(ARGS)
 
 monitor: $(READY) ## Compare predictions with training: make monitor ARGS="current=reviews.predictions.csv"
@@ -103,7 +103,7 @@ ui: $(CORE) ## Show the runs in the MLflow UI on 127.0.0.1; PORT=5000 STORE=sqli
 COMPILE := -m uv pip compile pyproject.toml --universal --python-version 3.11 --no-header \
 	--no-annotate --prerelease if-necessary-or-explicit --generate-hashes --no-emit-index-url \
 	--no-emit-find-links
-lock: $(READY) ## Resolve the packages anew and write both locks
+lock: $(READY) ## Resolve the packages and write both lock files
 	$(RUN) -m pip install --quiet uv
 	$(RUN) $(COMPILE) --extra dev --upgrade -o requirements.lock
 	$(RUN) $(COMPILE) --extra build --constraint requirements.lock -o requirements-core.lock
@@ -111,13 +111,13 @@ lock: $(READY) ## Resolve the packages anew and write both locks
 $(SECRETS):
 	(umask 077; $(or $(PYTHON),python3) -c "import secrets; print('POSTGRES_PASSWORD=' + secrets.token_hex(24))" > $@)
 
-docker-build: $(SECRETS) ## Build the image; ARGS="--profile prefect" builds that of the flows too
+docker-build: $(SECRETS) ## Build the image; ARGS="--profile prefect" also builds the image for flows
 	$(COMPOSE) $(ARGS) build
 
 docker-up: $(SECRETS) ## Start MLflow with PostgreSQL in containers; ARGS="--profile monitor" starts more
 	$(COMPOSE) $(ARGS) up --detach --wait --build
 
-docker-down: $(SECRETS) ## Stop the containers; what they keep stays in their volumes
+docker-down: $(SECRETS) ## Stop the containers; volumes keep their data
 	$(COMPOSE) --profile "*" down
 
 clean: ## Remove caches and the site; runs, models and their store under outputs/ stay

@@ -30,6 +30,8 @@ def list_groups() -> str:
 def describe_config(cfg: DictConfig) -> str:
     """Return the settings of a composed config, with the comments of its files.
 
+    Settings without a default come first, and groups last.
+
     Parameters
     ----------
     cfg : DictConfig
@@ -45,7 +47,9 @@ def describe_config(cfg: DictConfig) -> str:
             comments[key if key.startswith(f"{group}.") else f"{group}.{key}"] = comment
     settings: Any = OmegaConf.to_container(cfg, resolve=False)
     settings.pop("hydra", None)
-    return "\n".join(_write_settings(settings, comments, ""))
+    # Required settings first, and groups last.
+    ordered = sorted(settings.items(), key=lambda item: (item[0] in choices, item[1] != "???"))
+    return "\n".join(_write_settings(dict(ordered), comments, ""))
 
 
 def _read_comments(path: Path | None) -> dict[str, str]:

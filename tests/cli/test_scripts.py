@@ -151,10 +151,11 @@ def test_help_lists_choices_and_commands(run_script: Run) -> None:
     assert described["min_df"] == "least number (or share) of texts that have the term"
     assert described["max_failures"] == "failed jobs in a row that a sweep tolerates"
     assert described["seed"] == "seed of samples, splits and models"
-    assert (
-        f"python {ROOT}/scripts/predict.py input=reviews.csv"
-        in run_script("predict", "--help").stdout
-    )
+    shown = run_script("predict", "--help").stdout
+    assert f"python {ROOT}/scripts/predict.py input=reviews.csv" in shown
+    keys = re.findall(r"^(\w+):", shown.partition("Settings (key=value):\n")[2], re.MULTILINE)
+    assert keys[0] == "input", "the required setting comes first"
+    assert keys[-2:] == ["deploy", "tracking"], "groups come last"
 
 
 NOTHING_TRAINED = "was not found in the tracking store 'sqlite:///outputs/mlflow.db'"
