@@ -116,7 +116,7 @@ def bench_intervals(plan: Plan) -> dict[str, Figure]:
             pair = predict_alike(np.random.default_rng((rows, trial)), rows, skills)
             sums = [RowSums(model, _NAMES) for model in pair]
             samples, observed = resample(sums, _DRAWS, trial), [_score(model) for model in pair]
-            without = [model_sums.score_with_each(-1) for model_sums in sums]
+            without = [model_sums.score_row_changes(-1) for model_sums in sums]
             scores = (observed[0], samples[0], without[0])
             differences = [values[1] - values[0] for values in (observed, samples, without)]
             score_intervals = estimate_scores(pair[0], _NAMES, *scores, _LEVEL)

@@ -190,7 +190,7 @@ class Model:
         from sentiment.commands.explain.job import read_columns
 
         values = read_columns(columns or {}, self.extra_columns)
-        return self._predictor.vary(self.rule).explain(text, values, label)
+        return self._predictor.replace_settings(self.rule).explain(text, values, label)
 
     def __repr__(self) -> str:
         source = self.source

@@ -18,7 +18,7 @@ from sentiment.modeling.estimators.topics import find_topics
 from sentiment.ngrams.cleaning import CleanedTexts
 from sentiment.ngrams.vectorizers import TfidfVectorizer
 
-# Uncertain texts that are clustered for each one that is chosen.
+# Number of uncertain texts that are clustered per text to select.
 SHORTLIST = 10
 _TOPICS = 100
 # With fewer texts per topic, topics are single texts, and no text is near another one.

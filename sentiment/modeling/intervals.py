@@ -93,7 +93,7 @@ def approximate_bootstrap(sums: RowSums, level: float) -> list[Interval]:
     """
     rows = sums.rows
     value = sums.score(np.ones((1, rows)))[0]
-    above, below = sums.score_with_each(_STEP), sums.score_with_each(-_STEP)
+    above, below = sums.score_row_changes(_STEP), sums.score_row_changes(-_STEP)
     # Derivatives of a metric with respect to the shares of the rows, which sum to 1.
     first = (above - below) * rows / (2 * _STEP)
     first -= first.mean(axis=0)

@@ -75,7 +75,7 @@ class RowSums:
         resamples = (np.repeat(np.arange(self.rows), w.astype(int)) for w in weights)
         return self._gather(metrics, resamples)
 
-    def score_with_each(self, change: float) -> np.ndarray:
+    def score_row_changes(self, change: float) -> np.ndarray:
         """Return the metrics with a change of the weight of one row, for each row.
 
         Parameters
@@ -124,7 +124,7 @@ class RowSums:
             gaps = self._gaps.sum(axis=0) + change * self._gaps.toarray()
             metrics["ece"] = np.abs(gaps).sum(axis=1) / total
         if self._rankings:
-            areas = [ranking.measure_with_each(change) for ranking in self._rankings]
+            areas = [ranking.measure_row_changes(change) for ranking in self._rankings]
             area = nan_mean(np.column_stack(areas))
             metrics |= dict.fromkeys(AREAS, area)
         rows = np.arange(self.rows)
@@ -193,7 +193,7 @@ class _Ranking:
         pairs: np.ndarray = np.einsum("ij,ij->i", positive, below)
         return pairs
 
-    def measure_with_each(self, change: float) -> np.ndarray:
+    def measure_row_changes(self, change: float) -> np.ndarray:
         """Return the area after a change of the weight of each row, shape (n,)."""
         positive, negative = (
             np.add.reduceat(array, self._starts) for array in (self._truth, 1 - self._truth)

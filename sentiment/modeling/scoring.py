@@ -111,7 +111,7 @@ class Predictor:
             self.schema = self.schema.with_metadata({SEPARATOR: self.separator})
         self._names: list[str] = self.schema.names
 
-    def vary(
+    def replace_settings(
         self, rule: DecisionRule | None = None, columns: PredictionColumns | None = None
     ) -> Self:
         """Return a predictor with the same model, but another rule or other columns."""

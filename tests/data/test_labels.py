@@ -111,7 +111,7 @@ def test_ordered_labels_are_scored_as_scikit_learn_does(seed: int, scale: list[f
     sums = RowSums(predictions)
     weights = np.ones((1, len(predictions.labels)))
     assert sums.score(weights)[0].tolist() == pytest.approx([scores[name] for name in sums.names])
-    left_out = sums.score_with_each(-1)
+    left_out = sums.score_row_changes(-1)
     for row in (0, 3):
         without = score(predictions.take(np.delete(np.arange(len(predictions.labels)), row)))
         expected = [without[name] for name in sums.names]

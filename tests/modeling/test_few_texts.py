@@ -72,11 +72,14 @@ def list_predictors(pipeline):
     columns = PredictionColumns(probabilities="all")
     if getattr(pipeline[-1], "separator", None):
         rule = LabelSetRule(thresholds=tuple(np.linspace(0.2, 0.6, len(pipeline.classes_))))
-        return [plain, plain.vary(rule, columns)]
+        return [plain, plain.replace_settings(rule, columns)]
     is_multiclass = len(pipeline.classes_) > 2
     scale = {label: float(label) for label in pipeline.classes_} if is_multiclass else None
     rule = DecisionRule(0.5 if is_multiclass else 0.61, 0.2)
-    return [plain, plain.vary(rule, PredictionColumns(top_k=3, probabilities="all", scale=scale))]
+    return [
+        plain,
+        plain.replace_settings(rule, PredictionColumns(top_k=3, probabilities="all", scale=scale)),
+    ]
 
 
 @settings(max_examples=15, deadline=None)
@@ -120,7 +123,9 @@ def test_decisions_that_are_no_numbers_go_to_scikit_learn():
 
 
 def test_few_texts_can_be_explained():
-    predictor = Predictor(MODELS["logistic"]()).vary(columns=PredictionColumns(explain=True))
+    predictor = Predictor(MODELS["logistic"]()).replace_settings(
+        columns=PredictionColumns(explain=True)
+    )
     predictions = predictor.predict_few(["good film", "dull"])
     assert (
         predictions
@@ -132,8 +137,8 @@ def test_few_texts_can_be_explained():
 
 def test_variants_of_a_predictor_leave_it_as_it_is():
     predictor = Predictor(MODELS["sets"]())
-    assert predictor.vary(DecisionRule(0.1)).rule == LabelSetRule(0.1)
+    assert predictor.replace_settings(DecisionRule(0.1)).rule == LabelSetRule(0.1)
     assert predictor.rule == LabelSetRule()
-    varied = predictor.vary(columns=PredictionColumns(top_k=2))
+    varied = predictor.replace_settings(columns=PredictionColumns(top_k=2))
     assert "likeliest_2" in varied.predict_few(["good film"])
     assert "likeliest_2" not in predictor.predict_few(["good film"])

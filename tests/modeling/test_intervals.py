@@ -34,7 +34,7 @@ def test_intervals_are_those_that_the_bootstrap_tends_to(shares: list[float]) ->
     sums = RowSums(predictions, SMOOTH)
     intervals = approximate_bootstrap(sums, 0.95)
     (samples,) = resample([sums], 4000, 1)
-    without = sums.score_with_each(-1)
+    without = sums.score_row_changes(-1)
     for k, name in enumerate(SMOOTH):
         bca = estimate(score(predictions)[name], samples[:, k], without[:, k], 0.95)
         assert bca.error > 0
@@ -47,7 +47,7 @@ def test_intervals_are_those_that_the_bootstrap_tends_to(shares: list[float]) ->
 def test_a_change_of_one_weight_is_that_of_all_weights(classes: int, change: float) -> None:
     predictions = predict_rows(3, [1 / classes] * classes, 40, 1.0)
     sums = RowSums(predictions)
-    metrics = sums.score_with_each(change)
+    metrics = sums.score_row_changes(change)
     expected = sums.score(np.ones((40, 40)) + change * np.eye(40))
     np.testing.assert_allclose(metrics, expected, rtol=1e-12, atol=1e-14)
 

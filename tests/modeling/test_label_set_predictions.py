@@ -73,7 +73,7 @@ def test_metrics_under_weights_are_those_of_repeated_rows() -> None:
 def test_metrics_without_each_row_are_those_of_the_others() -> None:
     predictions = make_predictions(2, rows=40)
     names = predictions.metrics
-    scores = RowSums(predictions, names).score_with_each(-1)
+    scores = RowSums(predictions, names).score_row_changes(-1)
     for row in range(0, 40, 7):
         expected = score(predictions.take(np.delete(np.arange(40), row)))
         assert scores[row] == pytest.approx([expected[name] for name in names])

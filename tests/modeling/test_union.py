@@ -8,7 +8,7 @@ from scipy import sparse
 from sklearn import pipeline
 
 from sentiment.modeling.estimators.union import FeatureUnion, make_union, stack_columns
-from sentiment.modeling.model_files.converting import convert, make_plain_part
+from sentiment.modeling.model_files.converting import convert, make_sklearn_part
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 TEXTS = ["a good film", "a bad film, really bad", "", "good good"]
@@ -65,7 +65,7 @@ def test_dense_parts_are_scikit_learns_work() -> None:
 
 def test_a_model_file_holds_scikit_learns_class() -> None:
     union = make_union({"words": TfidfVectorizer()}, {"words": 2.0}).fit(TEXTS)
-    plain = convert(union, make_plain_part)
+    plain = convert(union, make_sklearn_part)
     assert type(plain) is pipeline.FeatureUnion
     assert plain.transformer_weights == {"words": 2.0}
     assert (plain.transform(TEXTS) != union.transform(TEXTS)).nnz == 0

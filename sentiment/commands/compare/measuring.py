@@ -173,7 +173,7 @@ def measure(
     sums = [RowSums(model, names) for model in predictions]
     samples = resample(sums, resamples, seed, report)
     values = [model.score(np.ones((1, model.rows)))[0] for model in sums]
-    without_each = [model.score_with_each(-1) for model in sums]
+    without_each = [model.score_row_changes(-1) for model in sums]
     scores = [
         estimate_scores(predictions[i], names, values[i], samples[i], without_each[i], level)
         for i in range(len(contenders))

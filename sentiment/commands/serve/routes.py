@@ -120,7 +120,7 @@ class ServedModel:
             probabilities="all" if options.probabilities else columns.probabilities,
             top_k=max(options.top_k, columns.top_k),
         )
-        return self.predictor.vary(rule, columns)
+        return self.predictor.replace_settings(rule, columns)
 
     def describe(self) -> dict[str, Any]:
         """Return the entry of the model in ``GET /models``."""

@@ -233,7 +233,7 @@ def fit_sigmoid(margins: np.ndarray, is_positive: np.ndarray) -> tuple[float, fl
 
     def compute_loss(coef: np.ndarray) -> float:
         logits = columns @ coef
-        # Not a dot product, for which BLAS would wake its threads.
+        # A dot product would start the threads of BLAS.
         return float((np.logaddexp(0, logits) - targets * logits).sum())
 
     loss = compute_loss(coef)

@@ -32,7 +32,7 @@ _FIRST_TOLERANCE, _LAST_TOLERANCE = 1e-2, 1e-8
 _NEWTON_STEPS = 100
 # Derivatives are sums of some hundred products, with relative errors of 1e-7 in single precision.
 _SINGLE_TOLERANCE = 1e-4
-# Several times the passes of a descent for which single precision suffices.
+# Maximum number of passes in single precision; where it suffices, a descent takes far fewer.
 _SINGLE_PASSES = 50
 
 

@@ -23,7 +23,7 @@ from sentiment.ngrams.cleaning import Cleaner, make_cleaner
 from sentiment.ngrams.vectorizers import CountVectorizer, TfidfVectorizer
 
 
-def make_plain_part(part: Any) -> Any:
+def make_sklearn_part(part: Any) -> Any:
     """Return scikit-learn's counterpart of `part` if it is from this project, else `part`.
 
     Attributes that skops would write as many files, or as arbitrary objects, become arrays.

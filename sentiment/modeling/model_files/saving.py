@@ -11,7 +11,7 @@ from skops.io.exceptions import UnsupportedTypeException
 
 from sentiment.errors import UnsavableModelError
 from sentiment.modeling.estimators.dense import name_inner
-from sentiment.modeling.model_files.converting import convert, make_plain_part
+from sentiment.modeling.model_files.converting import convert, make_sklearn_part
 from sentiment.modeling.model_files.owned import digest_file, list_untrusted
 
 _UNSUPPORTED = (UnsupportedTypeException, TypeError)
@@ -62,7 +62,7 @@ def _find_unsupported(part: Any, name: str) -> str:
 
 def make_savable(pipeline: Pipeline) -> Pipeline:
     """Return a copy of `pipeline` in plain scikit-learn."""
-    plain: Pipeline = convert(pipeline, make_plain_part)
+    plain: Pipeline = convert(pipeline, make_sklearn_part)
     return plain
 
 

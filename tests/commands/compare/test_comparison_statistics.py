@@ -52,7 +52,7 @@ def test_weights_are_rows_that_are_repeated(seed: int, classes: int, digits: int
 def test_without_each_row_in_turn(seed: int, classes: int, digits: int) -> None:
     rng = np.random.default_rng(seed)
     predictions = predict_like(rng, rng.integers(0, classes, 40), classes, 1.0, digits)
-    scores = RowSums(predictions).score_with_each(-1)
+    scores = RowSums(predictions).score_row_changes(-1)
     for row in range(0, 40, 7):
         expected = score(take(predictions, np.delete(np.arange(40), row)))
         assert dict(zip(NAMES, scores[row], strict=True)) == pytest.approx(expected, abs=1e-12)
@@ -233,7 +233,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(rows: int) -> None:
         models = [RowSums(first, SHOWN), RowSums(second, SHOWN)]
         samples = resample(models, 300, seed)
         values = [value_of(predictions) for predictions in (first, second)]
-        without = [model.score_with_each(-1) for model in models]
+        without = [model.score_row_changes(-1) for model in models]
         scores = estimate_scores(first, SHOWN, values[0], samples[0], without[0], 0.95)
         differences = estimate_differences(
             first,
