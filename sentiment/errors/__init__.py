@@ -91,6 +91,7 @@ from sentiment.errors.sweeps import (
     SweepBusyError,
     SweepNotRecordedError,
     SweepStoppedError,
+    SweepUnfinishedError,
 )
 from sentiment.errors.system import (
     ClusterError,
@@ -178,6 +179,7 @@ __all__ = [
     "SweepBusyError",
     "SweepNotRecordedError",
     "SweepStoppedError",
+    "SweepUnfinishedError",
     "TooFewClassesError",
     "TooFewRowsError",
     "TrackingStoreError",

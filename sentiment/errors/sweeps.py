@@ -6,6 +6,7 @@ from pathlib import Path
 from sentiment.errors.base import SentimentError, make_clause, quote_list, suggest
 from sentiment.errors.exit_codes import ExitCode
 from sentiment.errors.runs import TrackingStoreError
+from sentiment.errors.system import explain_os_error
 
 
 class StudyMismatchError(SentimentError, ValueError):
@@ -187,4 +188,29 @@ class SweepNotRecordedError(TrackingStoreError):
             f"the tracking store '{cause.uri}' cannot be used: {cause.reason}. Nothing is lost: "
             f"{contents} are in '{folder}'. When {cause.condition}, the same command {outcome}: "
             f"{command}",
+        )
+
+
+class SweepUnfinishedError(SentimentError, OSError):
+    """The disk failed before a sweep, its figures or its records were complete.
+
+    Parameters
+    ----------
+    cause : OSError
+        The failure.
+    folder : Path
+        The folder of the sweep.
+    jobs : (int, int)
+        Number of jobs with results, and number of all jobs.
+    command : str
+        The command that resumes the sweep.
+    """
+
+    exit_code = ExitCode.IO_ERROR
+
+    def __init__(self, cause: OSError, folder: Path, jobs: tuple[int, int], command: str) -> None:
+        super().__init__(
+            f"{make_clause(str(explain_os_error(cause) or cause))}. The results of {jobs[0]:,} of "
+            f"{jobs[1]:,} jobs are in '{folder}'. Make space on the disk; then the same command "
+            f"completes the sweep: {command}"
         )

@@ -70,6 +70,7 @@ from sentiment.errors import (
     SweepBusyError,
     SweepNotRecordedError,
     SweepStoppedError,
+    SweepUnfinishedError,
     TooFewClassesError,
     TooFewRowsError,
     TrackingStoreError,
@@ -531,6 +532,15 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         "trains the best: do x",
     ),
     (
+        SweepUnfinishedError(
+            OSError(ENOSPC, "No space left on device", "x"), Path("a/b"), (3, 4), "do x"
+        ),
+        OSError,
+        "'x' cannot be used: No space left on device. Check the path, its permissions and the "
+        "space on the disk. The results of 3 of 4 jobs are in 'a/b'. Make space on the disk; then "
+        "the same command completes the sweep: do x",
+    ),
+    (
         RunNotKeptError(Path("a/b"), "it has no run.json"),
         LookupError,
         "'a/b' holds no run that can be recorded: it has no run.json. Expected the folder that a "
@@ -688,7 +698,7 @@ def test_messages_say_found_expected_and_remedy(
 def test_lost_connections_have_a_transient_exit_code(error: SentimentError) -> None:
     is_lost = isinstance(error, ConnectionError | BlockingIOError)
     waits = is_lost and "Correct tracking.uri" not in str(error)
-    if error.exit_code is ExitCode.FAILED:  # of something else than a setting
+    if error.exit_code in {ExitCode.FAILED, ExitCode.IO_ERROR}:  # not of a setting
         waits = True
     assert error.exit_code.is_transient == waits
     assert waits or error.exit_code in {ExitCode.MISTAKE, ExitCode.REFUSED}

@@ -20,16 +20,20 @@ from sentiment.commands.search.results import (
     count_warnings,
     estimate_savings,
     read_results,
+    read_winner,
     write_state,
 )
 from sentiment.commands.search.trial import keep_refit, list_settings, read_data
 from sentiment.commands.train.job import train
 from sentiment.config import CHOICES, Job, convert_command_tag
 from sentiment.errors import (
+    ExitCode,
     RunNotRecordedError,
     SweepNotRecordedError,
+    SweepUnfinishedError,
     TrackingStoreError,
     count_of,
+    find_os_exit_code,
 )
 from sentiment.tracking import SweepRecord
 from sentiment.tracking.recording import record_earlier
@@ -262,6 +266,8 @@ class Session:
         ------
         SweepNotRecordedError
             The tracking store is away; `command` records what is missing.
+        SweepUnfinishedError
+            The disk is full; the same.
         KeyboardInterrupt
             Ctrl-C; the message has the number of results and the command that resumes.
         """
@@ -285,8 +291,13 @@ class Session:
                 ) from error
             if isinstance(error, TrackingStoreError):
                 is_trained = isinstance(error, RunNotRecordedError)
+                is_trained = is_trained or read_winner(self.folder, keep=True) is not None
                 raise SweepNotRecordedError(
                     error, self.folder, (jobs, self.total), command, trained=is_trained
+                ) from error
+            if isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR:
+                raise SweepUnfinishedError(
+                    error, self.folder, (jobs, self.total), command
                 ) from error
             raise
         finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sentiment.commands.search.session import Session
 from sentiment.errors import (
     ExitCode,
     SweepNotRecordedError,
+    SweepUnfinishedError,
     TrackingStoreError,
 )
 from sentiment.tracking import MlflowTracker
@@ -286,3 +288,15 @@ def test_an_interrupt_says_what_is_kept(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupt, session.recording("again"):
         raise KeyboardInterrupt
     assert str(interrupt.value) == "stopped: 1 of 5 jobs are kept. Resume with: again"
+
+
+def test_a_full_disk_says_what_is_kept(tmp_path: Path) -> None:
+    session = make_session(tmp_path, Shared())
+    write_result(tmp_path / "1", make_result(1))
+    with pytest.raises(SweepUnfinishedError) as caught, session.recording("again"):
+        raise OSError(ENOSPC, "No space left on device", "figures/x.html")
+    assert caught.value.exit_code is ExitCode.IO_ERROR
+    assert "The results of 1 of 5 jobs are in" in str(caught.value)
+    assert str(caught.value).endswith("then the same command completes the sweep: again")
+    with pytest.raises(PermissionError), session.recording("again"):
+        raise PermissionError(13, "Permission denied", "figures")
