@@ -26,7 +26,7 @@ class GridSweeper(BasicSweeper):
         from sentiment.config import parse_overrides
 
         hydra = HydraSweep(self.config, self.hydra_context, self.launcher)
-        hydra.check_folder()
+        hydra.check_sweep_settings()
         typed = [*self._parse_config(), *arguments]
         overrides = parse_overrides(typed, self.hydra_context.config_loader)
         run_grid(hydra, list_points(overrides))
@@ -57,7 +57,7 @@ class SearchSweeper(OptunaSweeper):
         from sentiment.commands.search.studies.storage import storage_failures
 
         hydra = HydraSweep(*self._hydra, self.sweeper.launcher)
-        hydra.check_folder()
+        hydra.check_sweep_settings()
         overrides = [
             *(f"{key}={value}" for key, value in (self.sweeper.params or {}).items()),
             *arguments,

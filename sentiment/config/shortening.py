@@ -9,6 +9,19 @@ from sentiment.redaction.printable import cut_end
 _MAX_VALUE_LENGTH = 20
 
 
+def sort_settings(overrides: Iterable[str]) -> list[str]:
+    """Return overrides in the same order for all jobs of a sweep: short names come first.
+
+    Settings with short names have short values, so that more of them fit into a line.
+
+    Examples
+    --------
+    >>> sort_settings(["features.ngram_range=[1,2]", "model.C=0.5"])
+    ['model.C=0.5', 'features.ngram_range=[1,2]']
+    """
+    return sorted(overrides, key=lambda override: len(_name_setting(override)))
+
+
 def fit_settings(overrides: Iterable[str], width: int | None) -> str:
     """Return as many settings with short names and values as fit into `width` characters.
 
@@ -39,8 +52,7 @@ def shorten_override(override: str) -> str:
     >>> shorten_override("features.max_features=20000")
     'max_features=20000'
     """
-    split = split_override(override)
-    name, value = split.key.rpartition(".")[2], split.value or ""
+    name, value = _name_setting(override), split_override(override).value or ""
     try:
         number = float(value)
     except ValueError:
@@ -48,3 +60,8 @@ def shorten_override(override: str) -> str:
             value = value[1:-1].replace("\\'", "'")
         return f"{name}={cut_end(value, _MAX_VALUE_LENGTH)}"
     return f"{name}={f'{number:.4g}' if '.' in value else value}"
+
+
+def _name_setting(override: str) -> str:
+    """Return the last part of the key of `override`."""
+    return split_override(override).key.rpartition(".")[2]

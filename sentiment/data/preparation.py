@@ -128,6 +128,11 @@ class PreparedData:
         return sum(len(getattr(self, name)) for name in SPLITS)
 
     @property
+    def rows_without_class(self) -> int:
+        """Number of rows of all splits that have none of several possible labels."""
+        return sum(int((getattr(self, name)["label"] == "").sum()) for name in SPLITS)
+
+    @property
     def class_rows(self) -> dict[str, int]:
         """Number of rows of each class in all splits, in the order of the scale if there is one."""
         counts = self.report.splits.values()

@@ -172,8 +172,8 @@ class AlreadyFinalError(SentimentError, ValueError):
     def __init__(self, run_id: str, fitted_rows: int, final_rows: int, refit: str) -> None:
         super().__init__(
             f"the model of run {run_id} has learned from {fitted_rows:,} rows, and refit={refit} "
-            f"would be {final_rows:,}. Expected a run with fewer: use its model as it is, or name "
-            "another run."
+            f"would fit it on {final_rows:,}. Use this model as it is, or name a run whose model has "
+            "learned from fewer rows."
         )
 
 

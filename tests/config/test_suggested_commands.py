@@ -17,7 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from sentiment.commands.best.sweeps import read_study
 from sentiment.commands.compare.contenders import _write_remedy
 from sentiment.commands.monitor.current import find_columns
-from sentiment.commands.serve.command import read_word
+from sentiment.commands.serve.command import convert_argument
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
     compose,
@@ -68,7 +68,7 @@ def check_command(script: str, overrides: list[str]) -> None:
     if script == "best":
         overrides = [re.sub("^search=", "search.name=", typed) for typed in overrides]
     if script == "serve":
-        overrides = [read_word(typed) for typed in overrides]
+        overrides = [convert_argument(typed) for typed in overrides]
     # What only a search knows by another name than its file.
     overrides = ["search=svm" if typed == "search=abc" else typed for typed in overrides]
     overrides = [typed for typed in overrides if typed not in ("experiment=abc", "experiment=mine")]
@@ -224,7 +224,7 @@ def test_training_suggests_commands_for_its_store(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    from sentiment.commands.search.view import SweepWatch
+    from sentiment.commands.search.view import SweepDisplay
     from sentiment.commands.train.view import show_training
 
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -232,7 +232,7 @@ def test_training_suggests_commands_for_its_store(
     result = replace(train_quickly(), store=uri)
     remember_arguments([f"outputs={store}", f"tracking.experiment={tmp_path.name}"])
     if swept:
-        SweepWatch().on_winner(0, result)
+        SweepDisplay().on_winner(0, result)
     else:
         show_training(result)
     printed = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)

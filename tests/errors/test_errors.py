@@ -412,8 +412,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         AlreadyFinalError("a", 1300, 1300, "auto"),
         ValueError,
-        "the model of run a has learned from 1,300 rows, and refit=auto would be 1,300. Expected a "
-        "run with fewer: use its model as it is, or name another run.",
+        "the model of run a has learned from 1,300 rows, and refit=auto would fit it on 1,300. Use "
+        "this model as it is, or name a run whose model has learned from fewer rows.",
     ),
     (
         IncomparableRunsError("a", "b", ["seed is 1 against 2", "c is d"], "Train again."),

@@ -8,7 +8,7 @@ from sentiment.commands.best.view import show_best, show_sweeps
 from sentiment.config import check_config, current_job, quote_typed, split_override
 
 
-def read_word(word: str) -> str:
+def convert_argument(word: str) -> str:
     """Return ``search.name='svm'`` for ``search=svm``, which Hydra takes for a file of a group."""
     parts = split_override(word)
     if parts.key != "search" or parts.prefix or parts.value is None:
@@ -16,7 +16,7 @@ def read_word(word: str) -> str:
     return f"search.name={quote_typed(parts.value)}"
 
 
-@command("best", convert_argument=read_word)
+@command("best", convert_argument=convert_argument)
 def main(cfg: DictConfig) -> None:
     """Show the best trial, and write it as an experiment if asked to; or list all sweeps."""
     with ProgressDisplay("best", current_job()):

@@ -14,6 +14,7 @@ from sentiment.commands.search.results import JobResult, read_result, read_state
 from sentiment.commands.search.studies.figures import measure_importances
 from sentiment.commands.search.studies.spaces import read_setting
 from sentiment.errors import StudyNotFoundError
+from sentiment.tracking.choosing import describe_score
 
 # With fewer trials, importances are noise: twice the 10 that Optuna's TPE draws at random first.
 _ENOUGH_TRIALS = 20
@@ -89,6 +90,14 @@ class BestTrial:
     def score(self) -> float:
         """The first objective."""
         return self.scores[self.study.objectives[0].name]
+
+    def describe_uncertainty(self) -> str:
+        """Return the rows and the interval of `score` in words, or "" if they are unknown."""
+        name = self.study.objectives[0].name
+        keys = (f"{split}/{name}" for split in ("cv", "validation"))
+        # The mean over several seeds is none of the metrics.
+        metric = next((key for key in keys if self.metrics.get(key) == self.score), None)
+        return describe_score(metric, self.metrics).partition(" ")[2] if metric else ""
 
     def measure_margin(self, other: float) -> float:
         """Return how much better than `other` the first objective is."""

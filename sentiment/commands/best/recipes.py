@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from sentiment.commands.best.sweeps import StoredSweep, StoredTrial
 from sentiment.commands.search.results import JobResult, read_results
 from sentiment.commands.search.studies.spaces import read_setting
-from sentiment.commands.search.trial import is_housekeeping, keep_refit, list_settings
+from sentiment.commands.search.trial import is_housekeeping, list_refit_overrides, list_settings
 from sentiment.config import (
     choose_conf,
     compose,
@@ -86,7 +86,7 @@ def find_recipe(study: StoredSweep, trial: StoredTrial, result: JobResult | None
         overrides += [_write_setting(key, settings[key]) for key in differences if key in settings]
         differences = _compare(settings, overrides)
     if "" not in differences:
-        overrides += keep_refit(compose("train", overrides))
+        overrides += list_refit_overrides(compose("train", overrides))
     return Recipe(overrides, settings, list(differences.values()))
 
 

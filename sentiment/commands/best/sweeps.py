@@ -1,6 +1,6 @@
 """Searches and grids as they are stored; reading them changes nothing."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +8,7 @@ from typing import Any, Literal
 from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import GRID, find_newest, read_results, read_state
 from sentiment.commands.search.studies.folder import STUDY, is_folder_of
-from sentiment.commands.search.studies.storage import list_stored
+from sentiment.commands.search.studies.storage import JOURNAL, list_studies
 from sentiment.commands.search.studies.study import DEFINITION, SAME_AS, STALE, STUDY_ID
 from sentiment.commands.search.trial import is_housekeeping
 from sentiment.config import split_override, suggest_command
@@ -100,8 +100,9 @@ def read_study(name: str, address: str | None, home: Path) -> StoredSweep:
     ConfigError
         The database cannot be used.
     """
-    place = f"'{home / 'studies.journal'}'" if address is None else "the database"
-    studies = _list_studies(address, home)
+    journal = home / JOURNAL
+    place = f"'{journal}'" if address is None else "the database"
+    studies = list_studies(address, journal)
     newest, _ = find_newest(name, [*studies])
     if newest is None:
         if address is None and (home / name / STUDY).is_file():
@@ -142,14 +143,10 @@ def list_sweeps(cfg: Any) -> list[StoredSweep]:
     grid_home, search_home = Path(cfg.outputs, "sweep"), Path(cfg.outputs, "search")
     studies = [
         _read_study(name, load(), search_home)
-        for name, load in _list_studies(cfg.search.storage, search_home).items()
+        for name, load in list_studies(cfg.search.storage, search_home / JOURNAL).items()
     ]
     grids = [_read_grid(grid_home / name) for name in _list_grids(grid_home)]
     return [*grids, *(study for study in studies if study is not None)]
-
-
-def _list_studies(address: str | None, home: Path) -> dict[str, Callable[[], Any]]:
-    return list_stored(address, home / "studies.journal")
 
 
 def _read_study(name: str, study: Any, home: Path) -> StoredSweep | None:

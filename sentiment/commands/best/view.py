@@ -19,26 +19,32 @@ _SHOWN = 5
 def show_sweeps(sweeps: "list[StoredSweep]") -> None:
     """Print a table of all grids and searches."""
     from rich.table import Table
+    from rich.text import Text
 
     from sentiment.cli.console import PlainConsole
-    from sentiment.commands.search.ranking import show_score
+    from sentiment.commands.search.ranking import format_with_std
     from sentiment.config import suggest_command
-    from sentiment.config.shortening import fit_settings
+    from sentiment.config.shortening import fit_settings, sort_settings
 
     console = PlainConsole()
     if not sweeps:
         command = suggest_command("train", "-m", "search=svm")
         console.print(f"no searches or grids yet: {command}")
         return
-    table = Table("name", "kind", "jobs", "failed", "best", "settings", header_style="bold")
+    table = Table(header_style="bold")
+    for title in ("name", "kind", "jobs", "best"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("settings")
     for sweep in sweeps:
         best, params = "none", []
         for trial in sweep.trials[:1]:
-            best = f"{sweep.objectives[0].name} {show_score(trial.values[0], trial.std)}"
+            best = f"{sweep.objectives[0].name} {format_with_std(trial.values[0], trial.std)}"
             params = [f"{k}={v}" for k, v in trial.params.items() if not k.startswith("hydra")]
-        settings = fit_settings(params, max(20, console.width - 60))
-        failed = str(sweep.failed or "")
-        table.add_row(sweep.name, sweep.kind, str(sweep.ended), failed, best, settings)
+        jobs = f"{sweep.ended} ({sweep.failed} failed)" if sweep.failed else str(sweep.ended)
+        # Only settings are cut where the terminal ends: names are typed in the next command.
+        fitted = fit_settings(sort_settings(params), None)
+        settings = Text(fitted, no_wrap=True, overflow="ellipsis")
+        table.add_row(sweep.name, sweep.kind, jobs, best, settings)
     console.print(table, soft_wrap=False)
     console.print(f"next     {suggest_command('best', f'search={sweeps[-1].name}')}")
 
@@ -49,22 +55,18 @@ def show_best(best: "BestTrial") -> None:
     from sentiment.cli.terminal import make_score_table, relate_path
     from sentiment.config import suggest_command
     from sentiment.modeling.score_tables import tabulate_scores
-    from sentiment.tracking.choosing import describe_score
 
     console = PlainConsole()
     study = best.study
     scores = ", ".join(f"{name} {value:.4f}" for name, value in best.scores.items())
     console.print()
     console.print(f"{study.kind:<8} {study.name}: {_count(best)}")
-    name = study.objectives[0].name
-    keys = (f"{split}/{name}" for split in ("cv", "validation"))
-    metric = next((key for key in keys if best.metrics.get(key) == best.score), "")
-    interval = describe_score(metric, best.metrics).partition(" ")[2] if metric else ""
-    console.print(f"best     #{best.number}: {scores} {interval}".rstrip())
+    console.print(f"best     #{best.number}: {scores} {best.describe_uncertainty()}".rstrip())
     if study.note:
         console.print(f"note     {study.note}")
     if "validation/accuracy" in best.metrics:
-        console.print(make_score_table(tabulate_scores(best.metrics, optimized=name)))
+        optimized = study.objectives[0].name
+        console.print(make_score_table(tabulate_scores(best.metrics, optimized=optimized)))
     _print_lines("why", _explain(best), console.print)
     shares = {name: share for name, share in best.importances.items() if share > 0.005}
     lines = [f"{show_share(share):>5}  {name}" for name, share in shares.items()]

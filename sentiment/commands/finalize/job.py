@@ -16,8 +16,7 @@ from sentiment.commands.train.files import (
     save_reference,
     save_settings,
 )
-from sentiment.commands.train.fitting import Fitting, measure_stages
-from sentiment.commands.train.job import EVALUATED
+from sentiment.commands.train.fitting import EVALUATED, RECIPE, Fitting, measure_stages
 from sentiment.commands.train.rehearsal import save_final
 from sentiment.config import (
     CHOICES,
@@ -43,18 +42,16 @@ from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import keep_and_record
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
-# Settings of a run that its model and its scores depend on.
-_RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
 # Files and folders of a run on its evaluation, which a final model keeps.
 _EVALUATION = ("scores", "reference", "figures", "terms.csv", "quality.json", RULES)
 # Metrics of the model file and of the training, which a final model has anew.
-_OF_THE_MODEL = ("model/", "deploy/", "stage/", "final/")
+_MODEL_METRICS = ("model/", "deploy/", "stage/", "final/")
 # Tags about the data of a run.
 _DATA_TAGS = ("data", *DIGESTS, SCALE, "sample")
 # The tag that names the run with the evaluated model.
 _EVALUATED_RUN = "evaluated.run"
-# What the name of a final run adds to that of the evaluated one.
-_OF_A_REFIT = re.compile(r"(, refit=\S+( \(\d+\))?)+$")
+# Suffix that the name of a final run adds to that of the evaluated one.
+_REFIT_SUFFIX = re.compile(r"(, refit=\S+( \(\d+\))?)+$")
 
 
 @dataclass(frozen=True)
@@ -129,21 +126,23 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
     with RunFolder.claim(Path(cfg.outputs, "finalize", make_timestamp())) as folder:
         tags = _list_tags(run, overrides, fitting.fitted_on)
         choices = {k: run.params[k] for k in CHOICES if k in run.params}
-        name = f"{_OF_A_REFIT.sub('', run.name)}, refit={fitting.fitted_on}"
+        name = f"{_REFIT_SUFFIX.sub('', run.name)}, refit={fitting.fitted_on}"
         facts = make_facts(name, tags, choices, recipe, fitting)
         save_settings(folder, recipe, overrides)
         facts.audit = save_final(folder, fitting, stages)
         with stages("copy evaluation"):
-            for name in (name for name in _EVALUATION if name != FOLDER or reference is None):
+            for file in _EVALUATION:
+                if file == FOLDER and reference is not None:
+                    continue  # it is replaced below
                 with suppress(RunNotFoundError):  # not every model has terms
-                    _copy(tracker.fetch_file(run.id, name), folder, name)
+                    _copy(tracker.fetch_file(run.id, file), folder, file)
         if reference is not None:
             save_reference(folder, fitting, *reference)
         for split in EVALUATED:
             table = pd.read_parquet(folder.path / scores_file(split))
             fitting.predictions[split] = Predictions.from_frame(table)
         fitting.summarize()
-        evaluated = {k: v for k, v in run.metrics.items() if not k.startswith(_OF_THE_MODEL)}
+        evaluated = {k: v for k, v in run.metrics.items() if not k.startswith(_MODEL_METRICS)}
         facts.metrics = metrics = evaluated | fitting.metrics | measure_stages(stages.done)
         scores = tabulate_scores(metrics, fitting.intervals, recipe.optimize)
         save_metrics(folder, facts, fitting, scores)
@@ -166,7 +165,7 @@ def _read_recipe(cfg: DictConfig, run: StoredRun, path: Path) -> DictConfig:
     """Return the checked config with which the final model is fitted."""
     recorded = DictConfig(OmegaConf.create(path.read_text(encoding="utf-8")))
     recipe = compose("train")
-    for name in _RECIPE:
+    for name in RECIPE:
         if name in recorded:
             recipe[name] = recorded._get_node(name)
     for name in ("tracking", "outputs", "refit"):

@@ -200,9 +200,10 @@ def _run(
     folder: Path,
     notes: Sequence[str],
 ) -> None:
-    for number, result in read_results(folder).items():
-        if result.error:
-            discard_result(folder / str(number))
+    results = read_results(folder)
+    failed = [number for number, result in results.items() if result.error]
+    for number in failed:
+        discard_result(folder / str(number))
     name = f"sweep {' '.join(hydra.list_typed())}".strip()
     record = hydra.open_record(name, (read_state(folder / GRID) or {}).get("run_id"))
     facts = {"run_id": record.id, "objective": objective.name, "jobs": len(points)}
@@ -212,7 +213,7 @@ def _run(
         folder=folder,
         objective=objective,
         record=record,
-        policy=FailurePolicy(hydra.task.search.max_failures, fresh=not any(read_results(folder))),
+        policy=FailurePolicy(hydra.task.search.max_failures, fresh=len(failed) == len(results)),
         total=len(points),
         shared=[redact(word) for word in points[0] if all(word in point for point in points)],
     )

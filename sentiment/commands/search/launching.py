@@ -118,7 +118,7 @@ class HydraSweep:
             raise ConfigError([*problems])
         return checked
 
-    def check_folder(self) -> None:
+    def check_sweep_settings(self) -> None:
         """Refuse ``hydra.sweep`` settings, which only Hydra's own sweepers use.
 
         Raises
@@ -299,7 +299,7 @@ class JobRunner:
         folder = self.folder / str(number)
         return folder.is_dir() and folder.stat().st_mtime >= since - 1
 
-    def _find_faulty(self, jobs: Any) -> dict[int, Exception]:
+    def _find_faulty(self, jobs: Iterable[PlannedJob]) -> dict[int, Exception]:
         """Return the errors of the jobs whose configs cannot be composed, by number."""
         faulty: dict[int, Exception] = {}
         for job in jobs:

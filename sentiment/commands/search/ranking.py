@@ -62,8 +62,8 @@ def find_objectives(names: Sequence[str]) -> list[Objective]:
     ]
 
 
-def show_score(score: float, std: float | None) -> str:
-    """Return a score as it is shown, with its standard deviation if there is one."""
+def format_with_std(score: float, std: float | None) -> str:
+    """Return a score with four digits, and with its standard deviation if there is one."""
     return f"{score:.4f}" + ("" if std is None else f" ± {std:.4f}")
 
 
@@ -86,7 +86,7 @@ class Place:
     std: float | None = None
 
     def __str__(self) -> str:
-        return show_score(self.score, self.std)
+        return format_with_std(self.score, self.std)
 
 
 @dataclass(frozen=True)
@@ -227,10 +227,12 @@ def _read_limit(limit: str | None) -> float:
     return float(limit) if limit and limit.isdecimal() else inf
 
 
-def describe_uncertainty(place: Place, results: Mapping[int, JobResult], objective: str) -> str:
-    """Return the interval of a first place in words, or "" if none is known."""
+def describe_uncertainty(
+    place: Place, results: Mapping[int, JobResult], objective: Objective
+) -> str:
+    """Return the interval of the score of a place in words, or "" if none is known."""
     result = results[place.numbers[0]]
-    metric = result.find_metric(f"validation/{objective}")
+    metric = result.find_metric(objective.metric)
     if place.std is not None or metric not in result.metrics:
         return ""
     score = describe_score(metric, result.metrics)

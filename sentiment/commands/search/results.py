@@ -20,8 +20,8 @@ from sentiment.tracking.choosing import cross_validated
 log = logging.getLogger(__name__)
 
 _CHECKSUM = "checksum"
-# Precedes the number of a later sweep of the same name.
-_NEWEST = "~"
+# Between the name of a sweep and its number: ``svm~2``.
+_SEPARATOR = "~"
 # Result of a job, in its folder.
 _RESULT = "result.json"
 # Description of a grid, in its folder.
@@ -102,15 +102,15 @@ def find_newest(name: str, taken: list[str]) -> tuple[str | None, str]:
 
     The second study called ``svm`` is ``svm~2``.
     """
-    numbers = [int(other.rpartition(_NEWEST)[2]) for other in taken if _is_later(other, name)]
+    numbers = [int(other.rpartition(_SEPARATOR)[2]) for other in taken if _is_later(other, name)]
     if numbers:
         last = max(numbers)
-        return f"{name}{_NEWEST}{last}", f"{name}{_NEWEST}{last + 1}"
-    return (name, f"{name}{_NEWEST}2") if name in taken else (None, name)
+        return f"{name}{_SEPARATOR}{last}", f"{name}{_SEPARATOR}{last + 1}"
+    return (name, f"{name}{_SEPARATOR}2") if name in taken else (None, name)
 
 
 def _is_later(other: str, name: str) -> bool:
-    base, separator, number = other.rpartition(_NEWEST)
+    base, separator, number = other.rpartition(_SEPARATOR)
     return base == name and bool(separator) and number.isdecimal()
 
 
@@ -257,7 +257,7 @@ def read_results(folder: Path, *, keep: bool = False) -> dict[int, JobResult]:
     return {result.number: result for result in results if result is not None}
 
 
-def list_lost(folder: Path) -> list[int]:
+def list_damaged(folder: Path) -> list[int]:
     """Return the numbers of the jobs whose results were damaged."""
     folders = [path.parent for path in folder.glob(f"[0-9]*/{_RESULT}.*")]
     return sorted({int(path.name) for path in folders if _was_set_aside(path / _RESULT)})

@@ -10,12 +10,12 @@ from omegaconf import DictConfig
 from sentiment.commands.search.failures import FailurePolicy, check_failures
 from sentiment.commands.search.launching import HydraSweep, JobRunner
 from sentiment.commands.search.ranking import Objective, find_objectives
-from sentiment.commands.search.results import PlannedJob, list_lost, read_results
+from sentiment.commands.search.results import PlannedJob, list_damaged, read_results
 from sentiment.commands.search.session import Session
 from sentiment.commands.search.studies.figures import save_study_figures
 from sentiment.commands.search.studies.folder import claim_folder, keep_study
 from sentiment.commands.search.studies.spaces import Space, make_sampler, read_space
-from sentiment.commands.search.studies.storage import check_apart, open_storage
+from sentiment.commands.search.studies.storage import JOURNAL, check_apart, open_storage
 from sentiment.commands.search.studies.study import Study
 from sentiment.commands.search.trial import (
     describe_left_out,
@@ -60,7 +60,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     left_out = find_unlearnable(jobs)
     study = _open_study(cfg, space.without(left_out), objectives)
     session = _open_session(hydra, study)
-    repeated = _recover(study, session)
+    damaged = _recover(study, session)
     for line in describe_left_out(left_out):
         session.observer.on_note(line)
     # A resumed search draws other trials than before, and than other processes do.
@@ -71,7 +71,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     )
 
     def next_job() -> PlannedJob | None:
-        return repeated.pop() if repeated else study.ask(settings.n_trials)
+        return damaged.pop() if damaged else study.ask(settings.n_trials)
 
     with session.recording(hydra.suggest_resuming()):
         runner.run(next_job)
@@ -90,7 +90,7 @@ def _open_study(cfg: DictConfig, space: Space, objectives: Sequence[Objective]) 
     """Return the study of a search, new or to be resumed."""
     settings, home = cfg.search, _find_home(cfg)
     check_apart(settings.storage, cfg.tracking.get("uri"))
-    storage = open_storage(settings.storage, home / "studies.journal")
+    storage = open_storage(settings.storage, home / JOURNAL)
     taken = [path.name for path in home.glob("*") if path.is_dir()]
     study = Study(settings.name, storage, objectives, space, taken=taken, fresh=settings.fresh)
     study.define(
@@ -137,9 +137,10 @@ def _find_home(cfg: DictConfig) -> Path:
 
 
 def _recover(study: Study, session: Session) -> list[PlannedJob]:
-    """Begin the session with what earlier processes left; return trials to run again.
+    """Begin the session with the results of earlier processes.
 
-    Interrupted trials are enqueued in the study. Those whose results were damaged are returned.
+    Interrupted trials are enqueued in the study. Trials whose results were damaged have ended
+    there, so they are returned to be run again.
     """
     is_alone = not study.find_others()
     session.begin(alone=is_alone)
@@ -148,7 +149,7 @@ def _recover(study: Study, session: Session) -> list[PlannedJob]:
         is_one = len(interrupted) == 1
         what = "was interrupted and runs" if is_one else "were interrupted and run"
         session.observer.on_note(f"{count_of(len(interrupted), 'trial')} {what} again")
-    damaged = study.plan_again(list_lost(session.folder)) if is_alone else []
+    damaged = study.plan_again(list_damaged(session.folder)) if is_alone else []
     if damaged:
         is_one = len(damaged) == 1
         what = "result was damaged and runs" if is_one else "results were damaged and run"

@@ -23,7 +23,7 @@ from sentiment.commands.search.results import (
     read_winner,
     write_state,
 )
-from sentiment.commands.search.trial import keep_refit, list_settings, read_data
+from sentiment.commands.search.trial import list_refit_overrides, list_settings, read_data
 from sentiment.commands.train.job import train
 from sentiment.config import CHOICES, Job, convert_command_tag
 from sentiment.errors import (
@@ -324,7 +324,9 @@ class Session:
         """
         self._recorder.flush()  # while the store is away, nothing is trained
         home = self.folder / WINNER
-        job = Job(home, choices, [*best.overrides, *keep_refit(cfg)], parent=self.record.id)
+        job = Job(
+            home, choices, [*best.overrides, *list_refit_overrides(cfg)], parent=self.record.id
+        )
         data = read_data(cfg)
         recorded = record_earlier(cfg, home, list_settings(cfg), data.digests)
         if recorded is None:

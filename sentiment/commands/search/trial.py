@@ -38,8 +38,8 @@ _HOUSEKEEPING = (
 )  # fmt: skip
 
 
-def keep_refit(cfg: DictConfig) -> list[str]:
-    """Return the override by which a command of its own refits as the best job of a sweep does.
+def list_refit_overrides(cfg: DictConfig) -> list[str]:
+    """Return the overrides by which `train` refits as a sweep does with its best job.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def run_trial(cfg: DictConfig, job: Job) -> JobResult:
     with warnings.catch_warnings(record=True) as caught:
         try:
             check_config(cfg)
-            tags, metrics = _try_out(cfg)
+            tags, metrics = _fit_and_score(cfg)
             error, trace = "", ""
         except Exception as problem:  # any error: the other jobs continue, and it is reported
             tags, metrics = {}, {}
@@ -186,7 +186,7 @@ def describe_left_out(left_out: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _try_out(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
+def _fit_and_score(cfg: DictConfig) -> tuple[dict[str, str], dict[str, float]]:
     """Return tags and metrics of the pipeline that `cfg` describes."""
     stages = Stages(watches_memory=False)
     fitting = Fitting(cfg, stages, compared=True)

@@ -4,8 +4,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from sentiment.commands.search.observing import SweepObserver
-from sentiment.config import find_key, is_within
-from sentiment.config.shortening import fit_settings
+from sentiment.config import is_within
+from sentiment.config.shortening import fit_settings, sort_settings
 from sentiment.errors import count_of
 from sentiment.redaction.printable import cut_end
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TOP = 5
 
 
-class SweepWatch(SweepObserver):
+class SweepDisplay(SweepObserver):
     """Prints one line per job, and keeps a bar below them if there is a terminal."""
 
     def __init__(self) -> None:
@@ -48,9 +48,8 @@ class SweepWatch(SweepObserver):
         """Print the name of the sweep, its number of jobs and the overrides of all jobs."""
         self._objective, self._shared = objective, set(shared)
         earlier = f", {done} of them done before" if done else ""
-        self._print(
-            f"{name}: {count_of(total, 'job')}{earlier}  {' '.join(_hide(shared))}".rstrip()
-        )
+        overrides = " ".join(_drop_search_settings(shared))
+        self._print(f"{name}: {count_of(total, 'job')}{earlier}  {overrides}".rstrip())
         self._task = self._progress.add_task("", total=total, completed=done)
         self._progress.start()
 
@@ -60,9 +59,8 @@ class SweepWatch(SweepObserver):
             outcome = f"failed: {result.error.splitlines()[0]}"
         else:
             outcome = f"{self._objective.name} {result.read_score(self._objective.metric):.4f}"
-        overrides = [word for word in _hide(result.overrides) if word not in self._shared]
-        # One order for all jobs; settings with short names have short values, so more is shown.
-        overrides.sort(key=lambda word: len(find_key(word).rpartition(".")[2]))
+        own = [word for word in result.overrides if word not in self._shared]
+        overrides = sort_settings(_drop_search_settings(own))
         seconds = f"  {result.seconds:.1f} s  "
         width = self._console.width
         line = f"#{result.number:<3} {cut_end(outcome, width - len(seconds) - 5)}{seconds}"
@@ -74,8 +72,8 @@ class SweepWatch(SweepObserver):
         """Print the best jobs."""
         if len(results) > 1:
             if ranking.places:
-                title = self._objective.name
-                self._progress.console.print(_tabulate_ranking(ranking, results, title))
+                table = _tabulate_ranking(ranking, results, self._objective)
+                self._progress.console.print(table)
             if ranking.note:
                 self._print(ranking.note)
 
@@ -106,7 +104,7 @@ class SweepWatch(SweepObserver):
 
 
 def _tabulate_ranking(
-    ranking: "Ranking", results: "Mapping[int, JobResult]", objective: str
+    ranking: "Ranking", results: "Mapping[int, JobResult]", objective: "Objective"
 ) -> "Table":
     """Return a table of the best jobs, with the settings in which the listed ones differ."""
     from rich.table import Table
@@ -115,9 +113,9 @@ def _tabulate_ranking(
     from sentiment.commands.search.ranking import describe_uncertainty
 
     places = ranking.places[:_TOP]
-    settings = [_hide(results[place.numbers[0]].overrides) for place in places]
+    settings = [_drop_search_settings(results[place.numbers[0]].overrides) for place in places]
     common = set.intersection(*map(set, settings)) if len(settings) > 1 else set()
-    table = Table("job", objective, "settings", header_style="bold")
+    table = Table("job", objective.name, "settings", header_style="bold")
     for place, overrides in zip(places, settings, strict=True):
         jobs = ", ".join(f"#{number}" for number in place.numbers)
         differing = [word for word in overrides if word not in common]
@@ -130,6 +128,6 @@ def _tabulate_ranking(
     return table
 
 
-def _hide(overrides: "Iterable[str]") -> list[str]:
+def _drop_search_settings(overrides: "Iterable[str]") -> list[str]:
     """Return `overrides` without those on how the sweep is run."""
     return [word for word in overrides if not is_within(word, "search")]

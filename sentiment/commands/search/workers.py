@@ -199,7 +199,7 @@ def _initialize(app: list[Any]) -> None:
     from sentiment.commands.search.trial import read_data
 
     protect_process()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep hears it and ends its workers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep handles it and ends its workers
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     gc.freeze()
     try:

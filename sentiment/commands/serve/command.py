@@ -13,14 +13,14 @@ from sentiment.errors import MissingPackageError
 _ADDRESSES = ("model", "challenger")
 
 
-def read_word(word: str) -> str:
+def convert_argument(word: str) -> str:
     """Return a word of the command line as an override of Hydra.
 
     ``model=`` is short for ``deploy.run=``, and routes may have any name.
 
     Examples
     --------
-    >>> read_word("model=best"), read_word("routes.topics.share=0.1")
+    >>> convert_argument("model=best"), convert_argument("routes.topics.share=0.1")
     ("deploy.run='best'", '++routes.topics.share=0.1')
     """
     parts = split_override(word)
@@ -35,7 +35,7 @@ def read_word(word: str) -> str:
     return f"++{parts.key}={value if is_address else parts.value}"
 
 
-@command("serve", convert_argument=read_word)
+@command("serve", convert_argument=convert_argument)
 def main(cfg: DictConfig) -> None:
     """Run the server that `cfg` describes until SIGTERM or SIGINT."""
     with ProgressDisplay("serve", current_job()) as display:

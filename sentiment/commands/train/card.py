@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 
-from sentiment.commands.train.fitting import Fitting
+from sentiment.commands.train.fitting import RECIPE, Fitting
 from sentiment.config import write_recorded
 from sentiment.data.preparation import PreparedData
+from sentiment.data.splitting import SPLITS
 from sentiment.errors import list_classes, show_share
 from sentiment.modeling.score_tables import ScoreTable, format_score, tabulate_classes
 from sentiment.modeling.statistics import exact_interval
@@ -19,8 +20,6 @@ from sentiment.redaction import redact
 from sentiment.redaction.printable import cut_middle, escape_markdown, make_printable
 from sentiment.tracking import CARD, MODEL, RUN_ID, RunFacts
 
-_SPLITS = ("validation", "test")
-_RECIPE = ("data", "features", "model", "seed", "cv", "optimize", "refit")
 _LEARNED = {
     "train": "training rows",
     "train+validation": "training and validation rows, after it was scored",
@@ -89,7 +88,7 @@ def write_card(facts: RunFacts, fitting: Fitting, scores: ScoreTable) -> str:
         "Settings": _fence("\n".join(_list_settings(facts))),
     }
     parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
-    return redact("\n\n".join([f"# {_show(facts.name)}", *parts]) + "\n")
+    return redact("\n\n".join([f"# {_escape(facts.name)}", *parts]) + "\n")
 
 
 def summarize_card(card: str, length: int) -> str:
@@ -103,12 +102,10 @@ def summarize_card(card: str, length: int) -> str:
 
 def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
     rows = {
-        "classes": _show(list_classes(data.class_rows)),
+        "classes": _escape(list_classes(data.class_rows)),
         "data": f"{_name_data(facts)}, fingerprint {data.fingerprint[:12]}",
-        "splits": ", ".join(
-            f"{len(getattr(data, split)):,} {split}" for split in ("train", *_SPLITS)
-        ),
-        "columns": ", ".join(_show(column.describe()) for column in data.columns),
+        "splits": ", ".join(f"{len(getattr(data, split)):,} {split}" for split in SPLITS),
+        "columns": ", ".join(_escape(column.describe()) for column in data.columns),
         "learned from": f"{_count_fitted(facts)} of {data.rows:,}: {_LEARNED[fitted_on]}",
         "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {_code(facts.tags['command'])}",
     }
@@ -120,7 +117,7 @@ def _name_data(facts: RunFacts) -> str:
     sources = [facts.params.get(f"data.{key}", "None") for key in ("path", "test_path")]
     paths = [urlsplit(s).path if "://" in s else s for s in sources if s != "None"]
     files = [PurePath(path).name for path in paths]
-    return _show(facts.tags["data"]) + "".join(f", {_code(file)}" for file in files if file)
+    return _escape(facts.tags["data"]) + "".join(f", {_code(file)}" for file in files if file)
 
 
 def _describe_scores(
@@ -135,7 +132,7 @@ def _describe_scores(
             accuracy, size = facts.metrics["final/accuracy"], len(data.test)
             note += (
                 " The accuracy of the saved model on test rows is "
-                f"{_write_share(round(accuracy * size), size)}."
+                f"{_format_share(round(accuracy * size), size)}."
             )
     if "rows/cv" in facts.metrics:
         scored = f"{facts.metrics['rows/cv']:,.0f}"
@@ -146,7 +143,7 @@ def _describe_scores(
 def _describe_classes(classes: pd.DataFrame) -> str:
     """Return precision, recall and F1 of the classes on test rows."""
     table = tabulate_classes(classes, *_CLASSES)
-    rows = [[_show(cut_middle(label)), *cells] for label, *cells in table]
+    rows = [[_escape(cut_middle(label)), *cells] for label, *cells in table]
     note = "On test rows:"
     if len(rows) < len(classes):
         note = (
@@ -182,12 +179,12 @@ def _list_limits(facts: RunFacts, fitting: Fitting) -> Iterable[str]:
             f"A text may have several labels, with {_code(data.separator)} between them, or none; "
             "accuracy is that of whole sets."
         )
-    yield from map(_show, fitting.warnings)
+    yield from map(_escape, fitting.warnings)
 
 
 def _explain_loading(audit: str) -> str:
     """Return how to load a model; `audit` is why it cannot be loaded without its run, if so."""
-    return (_OWN_LOADING.format(_show(audit)) if audit else _LOADING).rstrip()
+    return (_OWN_LOADING.format(_escape(audit)) if audit else _LOADING).rstrip()
 
 
 def _list_settings(facts: RunFacts) -> list[str]:
@@ -195,7 +192,7 @@ def _list_settings(facts: RunFacts) -> list[str]:
     return [
         f"{key}: {write_recorded(value)}"
         for key, value in sorted(facts.params.items())
-        if key.partition(".")[0] in _RECIPE
+        if key.partition(".")[0] in (*RECIPE, "refit")
     ]
 
 
@@ -203,7 +200,7 @@ def _count_fitted(facts: RunFacts) -> str:
     return f"{facts.metrics['rows/fitted']:,.0f}"
 
 
-def _write_share(count: int, size: int) -> str:
+def _format_share(count: int, size: int) -> str:
     """Return a share of rows and its interval."""
     if not size:
         return "none"
@@ -216,7 +213,7 @@ def _tabulate(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _show(text: str) -> str:
+def _escape(text: str) -> str:
     """Return untrusted text as Markdown that shows it literally, also in a table."""
     return escape_markdown(text).replace("|", "\\|")
 
@@ -224,7 +221,7 @@ def _show(text: str) -> str:
 def _code(text: str) -> str:
     """Return untrusted text as code, also for a table, where a bar ends even that."""
     cell = make_printable(text, None).replace("|", "\\|")
-    return _show(text) if "`" in text else f"`{cell}`"
+    return _escape(text) if "`" in text else f"`{cell}`"
 
 
 def _fence(text: str) -> str:

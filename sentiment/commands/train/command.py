@@ -4,13 +4,13 @@ from omegaconf import DictConfig
 
 from sentiment.cli.command import command
 from sentiment.commands.search.observing import OBSERVER
-from sentiment.commands.search.view import SweepWatch
+from sentiment.commands.search.view import SweepDisplay
 from sentiment.config import check_config, current_job, make
 
 
 def main() -> None:
     """Train one model, or sweep over many with ``-m``."""
-    OBSERVER.set(SweepWatch)
+    OBSERVER.set(SweepDisplay)
     run_job()
 
 

@@ -39,6 +39,10 @@ from sentiment.tracking.stages import Stage, Stages
 
 # Splits whose rows are cross-validated, and the name of their scores among the evaluated splits.
 CV_ROWS, CV = FITTED["train+validation"], "cv"
+# Splits whose rows a training scores.
+EVALUATED = ("validation", "test")
+# Groups and settings on which a model and its scores depend.
+RECIPE = ("data", "features", "model", "seed", "cv", "optimize")
 
 
 class Fitting:
@@ -67,7 +71,7 @@ class Fitting:
         Rows that `final` learns from, a key of `FITTED`; known after `prepare`.
     data : PreparedData
         The splits, which `prepare` reads.
-    chosen : str
+    chosen_features : str
         Features that ``features=auto`` has chosen by the training rows, "" for other features;
         known after `prepare`.
     folds : int
@@ -86,7 +90,7 @@ class Fitting:
 
     data: PreparedData
     fitted_on: str
-    chosen: str
+    chosen_features: str
     folds: int
 
     def __init__(self, cfg: DictConfig, stages: Stages, *, compared: bool = False) -> None:
@@ -114,7 +118,9 @@ class Fitting:
             self.data = data = read()
             self.folds = self.check(data)
             self.fitted_on = data.choose_fitted(self._refit)
-            features, self.chosen = choose_features(self.pipeline["features"], data.train["text"])
+            features, self.chosen_features = choose_features(
+                self.pipeline["features"], data.train["text"]
+            )
             self.pipeline.set_params(features=features)
             self.pipeline = self.final = join_columns(self.pipeline, data.columns)
         if self._precomputes:
@@ -140,14 +146,14 @@ class Fitting:
     def warnings(self) -> list[str]:
         """Likely mistakes in the data, as far as they matter to the features."""
         features = find_text_steps(self.pipeline)["features"]
-        prefix = f"features.{self.chosen}." if self.chosen else "features."
+        prefix = f"features.{self.chosen_features}." if self.chosen_features else "features."
         settings = [name for name in self._settings if name.startswith(prefix)]
-        of_data = self.data.report.warnings.values()
-        return [*of_data, *check_features(features, self.data, settings)]
+        data_warnings = self.data.report.warnings.values()
+        return [*data_warnings, *check_features(features, self.data, settings)]
 
     def list_choices(self) -> dict[str, str]:
-        """Return what was chosen by the training rows, as a parameter of a run."""
-        return {"features.chosen": self.chosen} if self.chosen else {}
+        """Return the features that ``features=auto`` has chosen, as a parameter of a run."""
+        return {"features.chosen": self.chosen_features} if self.chosen_features else {}
 
     def _check_optimized(self, data: PreparedData) -> None:
         if self._optimize in ORDERED and data.scale is None:
@@ -168,11 +174,11 @@ class Fitting:
         if self.folds:
             with self._stages("cross-validate"):
                 rows, unlabelled = self.data.gather(CV_ROWS), self.data.unlabelled
-                of_folds, predictions = cross_validate(
+                fold_scores, predictions = cross_validate(
                     self.pipeline, rows, self.folds, self.seed, self.data.scale, unlabelled
                 )
                 self.predictions[CV] = predictions
-                scores = of_folds | score(predictions)
+                scores = fold_scores | score(predictions)
                 self.metrics |= {f"{CV}/{name}": value for name, value in scores.items()}
                 self.metrics[f"rows/{CV}"] = float(len(rows))
         with self._stages("fit"):

@@ -9,11 +9,12 @@ from typing import Any
 from sentiment.commands.train.fitting import CV
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import show_command
+from sentiment.data.splitting import SPLITS
 from sentiment.errors import SentimentError
 from sentiment.tracking import StoredRun, Tracker
 
 # Splits whose scores are compared: the first that both runs have.
-_SPLITS = {CV: "cross-validated rows", "test": "test rows"}
+_COMPARED = {CV: "cross-validated rows", "test": "test rows"}
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
         earlier = Path(run.params.get("data.path", "")).expanduser()
         if run.id == result.run_id or not has_fewer or earlier.resolve() != folder.resolve():
             continue
-        keys = (f"{split}/{result.optimize}" for split in _SPLITS)
+        keys = (f"{split}/{result.optimize}" for split in _COMPARED)
         metric = next((key for key in keys if key in run.metrics and key in metrics), None)
         if metric is None:
             continue
@@ -99,7 +100,7 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
             labels=labels,
             added=labels - _count_labels(run.metrics),
             metric=result.optimize,
-            split=_SPLITS[split],
+            split=_COMPARED[split],
             values=(run.metrics[metric], metrics[metric]),
             rows=(_count_rows(run.metrics, split), _count_rows(metrics, split)),
             command=compare if has_same_rows else "",
@@ -109,7 +110,7 @@ def find_growth(tracker: Tracker, data: Mapping[str, Any], result: TrainingResul
 
 def _count_labels(metrics: Mapping[str, float]) -> int:
     """Return the number of labelled rows, whichever of them the saved model has learned from."""
-    return sum(_count_rows(metrics, split) for split in ("train", "validation", "test"))
+    return sum(_count_rows(metrics, split) for split in SPLITS)
 
 
 def _count_rows(metrics: Mapping[str, float], split: str) -> int:

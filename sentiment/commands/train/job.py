@@ -23,7 +23,7 @@ from sentiment.commands.train.files import (
     save_results,
     save_settings,
 )
-from sentiment.commands.train.fitting import CV, Fitting, measure_stages
+from sentiment.commands.train.fitting import CV, EVALUATED, Fitting, measure_stages
 from sentiment.commands.train.rehearsal import save_final
 from sentiment.config import CHOICES, Job, make
 from sentiment.data.preparation import PreparedData, prepare_data
@@ -40,7 +40,6 @@ from sentiment.tracking.folder import RunFolder
 from sentiment.tracking.recording import recording_failures
 from sentiment.tracking.stages import Stage, StageObserver, Stages
 
-EVALUATED = ("validation", "test")
 _LOG = "train.log"
 _CONFUSIONS = 3  # the most frequent ones
 
@@ -166,7 +165,7 @@ def _train(
     folder: RunFolder,
     stages: Stages,
     drawer: Drawer,
-    read: PreparedData | None,
+    prepared: PreparedData | None,
 ) -> TrainingResult:
     with stages("configure"):
         dataset = make(cfg, "data", "read")
@@ -176,7 +175,7 @@ def _train(
     tracker.import_ahead()
     classes = {group: name_inner(fitting.pipeline[group]) for group in CHOICES}
     job = replace(job, choices=classes | job.choices)
-    data = fitting.prepare(lambda: read or prepare_data(dataset, cfg.seed))
+    data = fitting.prepare(lambda: prepared or prepare_data(dataset, cfg.seed))
     choices = {group: job.choices[group] for group in CHOICES}
     facts = make_facts(job.describe(), _list_tags(job, fitting), choices, cfg, fitting)
     save_settings(folder, cfg, job.overrides)
@@ -225,7 +224,7 @@ def _train(
         run_id=run.id,
         model=address,
         folder=folder.path,
-        chosen_features=fitting.chosen,
+        chosen_features=fitting.chosen_features,
         folds=fitting.folds,
         store=cfg.tracking.get("uri"),
     )
@@ -236,7 +235,10 @@ def _fit(fitting: Fitting, folder: RunFolder, drawer: Drawer) -> pd.DataFrame | 
     fitting.fit()
     terms = top_terms(fitting.pipeline)
     drawer.draw(list_terms_figures(folder, terms, fitting.data))
-    fitting.evaluate(EVALUATED, lambda *of_split: drawer.draw(list_figures(folder, *of_split)))
+    fitting.evaluate(
+        EVALUATED,
+        lambda split, predictions: drawer.draw(list_figures(folder, split, predictions)),
+    )
     fitting.refit()
     return terms
 

@@ -122,8 +122,8 @@ def _describe_data(result: "TrainingResult") -> list[str]:
     splits = ", ".join(f"{len(getattr(data, name)):,} {name}" for name in report.splits)
     used = data.rows
     sampled = f" of {used + report.not_sampled:,}" if report.not_sampled else ""
-    others = f" (and {report.unreadable - 1:,} more: quality.json)" * (report.unreadable > 1)
-    without = f"{report.without_label:,} without a label, " * (report.without_label > 0)
+    others = f" (and {report.unreadable - 1:,} more: quality.json)" if report.unreadable > 1 else ""
+    without = f"{report.without_label:,} without a label, " if report.without_label else ""
     counts = (
         f"{report.rows:,} rows read, {without}{dropped:,} dropped{reasons}, "
         f"{used:,}{sampled} used: {splits}"
@@ -136,19 +136,21 @@ def _describe_data(result: "TrainingResult") -> list[str]:
 def _describe_unlabelled(report: "QualityReport") -> list[str]:
     """Return the number of texts without a label that are used or left out, in words."""
     dropped = list_reasons(report.unlabelled_dropped)
+    if not (report.unlabelled or dropped):
+        return []
     counts = f"{report.unlabelled:,} unlabelled texts"
-    return [f"{counts}; left out: {dropped}" if dropped else counts] * bool(
-        report.unlabelled or dropped
-    )
+    return [f"{counts}; left out: {dropped}" if dropped else counts]
 
 
 def _describe_rare(report: "QualityReport") -> list[str]:
     """Return the classes that were dropped or merged, the largest first, in words."""
+    if not report.rare:
+        return []
     fate = f"merged into {quote_name(report.merged_into)}" if report.merged_into else "dropped"
     rows = report.labels.get(report.merged_into, 0)
     if rows and report.merged_into not in report.rare:
         fate += f", which is also the label of {count_of(rows, 'row')} (see data.rare_label)"
-    return [f"rare classes, {fate}: {list_classes(report.rare)}"] * bool(report.rare)
+    return [f"rare classes, {fate}: {list_classes(report.rare)}"]
 
 
 def _compare_with_constant(result: "TrainingResult") -> Iterator[str]:
@@ -173,9 +175,8 @@ def _describe_classes(data: "PreparedData") -> str:
     """Return the classes and their rows, and which of two is the positive one, in words."""
     rows = data.class_rows
     if data.separator is not None:
-        empty = int((data.gather([*data.report.splits])["label"] == "").sum())
-        mean = sum(rows.values()) / data.rows
-        without = f"; {empty:,} rows without any" * bool(empty)
+        mean, empty = sum(rows.values()) / data.rows, data.rows_without_class
+        without = f"; {empty:,} rows without any" if empty else ""
         return f"labels: {list_classes(rows)}; {mean:.1f} in a row on average{without}"
     second = list(rows)[-1]
     of = f"; precision, recall and f1 are of {quote_name(second)}" if len(rows) == 2 else ""

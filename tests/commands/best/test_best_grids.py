@@ -9,8 +9,9 @@ from starting import Starter
 from sweeping import QUICK, read_jobs
 
 from sentiment.commands.best.job import find_best
-from sentiment.commands.best.sweeps import StoredTrial, list_sweeps, read_grid
-from sentiment.commands.search.ranking import Objective, rank
+from sentiment.commands.best.sweeps import StoredSweep, StoredTrial, list_sweeps, read_grid
+from sentiment.commands.best.view import show_sweeps
+from sentiment.commands.search.ranking import Objective, find_objectives, rank
 from sentiment.commands.search.results import (
     GRID,
     JobResult,
@@ -71,6 +72,27 @@ def test_all_sweeps_are_listed(tmp_path: Path) -> None:
         ("c", "grid", 2, []),
     ]
     assert list(tmp_path.iterdir()) == [tmp_path / "sweep"], "reading makes nothing"
+
+
+def test_the_list_of_sweeps_has_a_line_for_each_and_never_cuts_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    trial = StoredTrial(4, {"features.ngram_range": "[1,3]", "model.C": 19.2, "seed": 7}, [0.9])
+    sweeps = [
+        StoredSweep(name, "search", Path(name), find_objectives(["accuracy"]), [trial], 6, failed)
+        for name, failed in (("logistic_regression~2", 0), ("svm", 2))
+    ]
+    show_sweeps(sweeps)
+    _, titles, _, first, second, _, following = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in titles.strip("┃").split("┃")] == [
+        "name", "kind", "jobs", "best", "settings",
+    ]  # fmt: skip
+    assert "│ logistic_regression~2 │ search │ 6 " in first
+    assert "│ svm                   │ search │ 6 (2 failed) │ accuracy 0.9000 │ " in second
+    assert {len(titles), len(first), len(second)} == {80}
+    assert first.endswith("… │")
+    assert following.endswith("search=svm")
 
 
 def test_lines_fit_the_terminal_and_the_best_are_a_table(starter: Starter, tmp_path: Path) -> None:

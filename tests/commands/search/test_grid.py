@@ -271,22 +271,22 @@ def test_models_that_need_more_rows_of_a_class_are_left_out(
 
 
 def test_jobs_that_fail_do_not_lose_the_others(starter: Starter, tmp_path: Path) -> None:
-    """Two settings of the right kind that do not suit the data."""
-    arguments = ("features.min_df=1,100000,200000", "model=naive_bayes")
+    """Three settings of the right kind that do not suit the data."""
+    arguments = ("features.min_df=1,100000,200000,300000", "model=naive_bayes")
     done = run_grid(starter, tmp_path, *arguments)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     reason = "scikit-learn could not fit the pipeline: max_df corresponds to < documents than"
     problems = done.stderr.splitlines()
-    assert problems[0] == "train.py: 2 of 3 jobs failed:"
+    assert problems[0] == "train.py: 3 of 4 jobs failed:"
     assert problems[1].startswith(f"  #1  {reason}")
-    assert problems[2].startswith(f"  #2  {reason}")
+    assert problems[3].startswith(f"  #3  {reason}")
     shown = dict(read_lines(done.stdout))
-    assert list(shown) == [0, 1, 2]
+    assert list(shown) == [0, 1, 2, 3]
     assert isinstance(shown[0], float)
     store = read_store(tmp_path)
     statuses = {int(run.data.tags["sweep.job"]): run.info.status for run in store.trials}
-    assert statuses == {0: "FINISHED", 1: "FAILED", 2: "FAILED"}
+    assert statuses == {0: "FINISHED", 1: "FAILED", 2: "FAILED", 3: "FAILED"}
     errors = {int(run.data.tags["sweep.job"]): run.data.tags.get("error") for run in store.trials}
     assert errors[0] is None
     assert str(errors[1]).startswith(reason)
@@ -296,12 +296,14 @@ def test_jobs_that_fail_do_not_lose_the_others(starter: Starter, tmp_path: Path)
 
     again = run_grid(starter, tmp_path, *arguments)
     assert again.returncode == 1
-    assert ": 3 jobs, 1 of them done before" in again.stdout
-    assert sorted(dict(read_lines(again.stdout))) == [1, 2]
+    # The first job of the grid has succeeded, so these are not its first ones.
+    assert again.stderr.startswith("train.py: 3 of 4 jobs failed:")
+    assert ": 4 jobs, 1 of them done before" in again.stdout
+    assert sorted(dict(read_lines(again.stdout))) == [1, 2, 3]
     assert "in full" not in again.stdout
     store = read_store(tmp_path)
     assert len(store.parents) == len(store.winners) == 1
-    assert store.count_trials() == {0: 1, 1: 1, 2: 1}
+    assert store.count_trials() == {0: 1, 1: 1, 2: 1, 3: 1}
     assert len(list_sweeps(tmp_path)) == 1
 
 

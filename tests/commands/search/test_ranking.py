@@ -77,7 +77,7 @@ def test_the_scores_of_cross_validation_decide() -> None:
         results[number].metrics.update({"cv/accuracy": score, "rows/cv": 90})
     found = rank(results, ACCURACY)
     assert [(place.numbers, place.score) for place in found.places] == [((1,), 0.7), ((0,), 0.6)]
-    assert "0.7000 (90 rows" in describe_uncertainty(found.places[0], results, "accuracy")
+    assert "0.7000 (90 rows" in describe_uncertainty(found.places[0], results, ACCURACY)
     third = make_results({"score": 0.8})[0]
     for number, one in enumerate([*results.values(), third]):
         one.settings["cv"] = "None" if number == 2 else "5"
@@ -163,11 +163,11 @@ def test_seeds_and_samples_together() -> None:
 def test_the_first_place_has_an_interval() -> None:
     metrics = {"validation/accuracy": 0.8, "rows/validation": 20.0}
     results = {3: JobResult(3, [], 0, 1, metrics=metrics)}
-    assert describe_uncertainty(Place((3,), 0.8), results, "accuracy") == (
+    assert describe_uncertainty(Place((3,), 0.8), results, ACCURACY) == (
         "best #3: 0.8000 (20 rows, 95 % interval 0.5634 to 0.9427)"
     )
-    assert describe_uncertainty(Place((3, 4), 0.8, 0.1), results, "accuracy") == ""
-    assert describe_uncertainty(Place((3,), 0.8), results, "size_mb") == ""
+    assert describe_uncertainty(Place((3, 4), 0.8, 0.1), results, ACCURACY) == ""
+    assert describe_uncertainty(Place((3,), 0.8), results, SIZE) == ""
 
 
 QUICK = ("data=rotten_tomatoes", "features=tfidf_unigram", "features.max_features=200")

@@ -10,7 +10,7 @@ from sentiment.commands.search.results import (
     JobResult,
     count_warnings,
     find_newest,
-    list_lost,
+    list_damaged,
     read_result,
     read_results,
     read_state,
@@ -82,9 +82,9 @@ def test_a_result_of_another_kind_is_set_aside(
     assert list(read_results(tmp_path)) == [1]
     assert f"'{path}' is damaged (" in caplog.text
     assert (tmp_path / "2" / "result.json.damaged").read_bytes() == content
-    assert list_lost(tmp_path) == [2]
+    assert list_damaged(tmp_path) == [2]
     write_result(tmp_path / "2", JobResult(2, [], 0.0, 1.0))
-    assert list_lost(tmp_path) == []
+    assert list_damaged(tmp_path) == []
     assert list(read_results(tmp_path)) == [1, 2]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sentiment.commands.search.ranking import Objective, rank
 from sentiment.commands.search.results import JobResult
-from sentiment.commands.search.view import SweepWatch
+from sentiment.commands.search.view import SweepDisplay
 
 OBJECTIVE = Objective("accuracy", "validation/accuracy", greater_is_better=True)
 KEYS = ("features.ngram_range", "model.C", "features.token_pattern", "features.max_features")
@@ -22,7 +22,7 @@ def test_settings_come_in_one_order(
     width: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
-    watch = SweepWatch()
+    watch = SweepDisplay()
     watch.on_sweep("svm", ["data=imdb"], 3, 0, OBJECTIVE)
     results: dict[int, JobResult] = {}
     for number, values in enumerate(VALUES):
@@ -43,7 +43,7 @@ def test_settings_come_in_one_order(
 
 
 def test_one_job_is_not_several(capsys: pytest.CaptureFixture[str]) -> None:
-    watch = SweepWatch()
+    watch = SweepDisplay()
     watch.on_sweep("svm", [], 1, 0, OBJECTIVE)
     watch.on_end()
     assert capsys.readouterr().out == "svm: 1 job\n"

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentiment.commands.predict.job import predict
-from sentiment.commands.serve.command import read_word
+from sentiment.commands.serve.command import convert_argument
 from sentiment.config import compose
 from sentiment.errors import ConfigError, InputNotFoundError, ListenError
 from sentiment.modeling.prediction_columns import PredictionColumns
@@ -466,12 +466,13 @@ def test_mistakes_in_routes(overrides, problem):
 
 def test_words_of_the_command_line():
     assert (
-        read_word("model=models:/sentiment@champion") == "deploy.run='models:/sentiment@champion'"
+        convert_argument("model=models:/sentiment@champion")
+        == "deploy.run='models:/sentiment@champion'"
     )
-    assert read_word("routes.a.model=12e4567") == "++routes.a.model='12e4567'"
-    assert read_word("routes.a.share=0.1") == "++routes.a.share=0.1"
-    assert read_word("server.port=0") == "server.port=0"
-    assert read_word("--help") == "--help"
+    assert convert_argument("routes.a.model=12e4567") == "++routes.a.model='12e4567'"
+    assert convert_argument("routes.a.share=0.1") == "++routes.a.share=0.1"
+    assert convert_argument("server.port=0") == "server.port=0"
+    assert convert_argument("--help") == "--help"
 
 
 def test_missing_columns_are_named_and_counted() -> None:

@@ -1,1 +1,1 @@
-"""Optuna studies, which survive a kill; the only importers of Optuna."""
+"""Optuna studies that survive a kill; no other module imports Optuna."""

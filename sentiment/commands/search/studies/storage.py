@@ -40,6 +40,8 @@ _TRIES = 5
 # Tables that only MLflow has.
 _MLFLOW = {"experiments", "latest_metrics"}
 _CHECKSUM = b',"crc32":'
+# The file of the journal, in the folder of all searches.
+JOURNAL = "studies.journal"
 # Descriptors of the lock files by which the processes that use a journal know of each other.
 _users: dict[Path, int] = {}
 
@@ -170,7 +172,7 @@ def storage_failures(address: str | None) -> Iterator[None]:
         raise _explain_failure(address, cause) from error
 
 
-def list_stored(address: str | None, path: Path) -> dict[str, Callable[[], Any]]:
+def list_studies(address: str | None, path: Path) -> dict[str, Callable[[], Any]]:
     """Return functions that load the Optuna studies at `address`, or in the journal `path`.
 
     Nothing is written.

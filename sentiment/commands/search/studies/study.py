@@ -1,4 +1,4 @@
-"""Resumable Optuna studies; the only importer of Optuna's studies."""
+"""Resumable Optuna study that several processes share."""
 
 import json
 import math
@@ -17,9 +17,9 @@ from sentiment.tracking.processes import HEARTBEAT_INTERVAL, is_alive, name_owne
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-# Of trials.
+# User attributes of trials.
 OWNER, STALE, SAME_AS, ERROR = "owner", "stale", "same_as", "error"
-# Of studies; the last two precede the name of an owner.
+# User attributes of studies; the last two are prefixes of the name of an owner.
 DEFINITION, RUN, WINNER, STUDY_ID = "definition", "run", "winner", "id"
 HEARTBEAT, SINCE = "beat ", "since "
 # Characters of an error; databases limit the attributes of a trial.
@@ -28,7 +28,8 @@ _LONGEST = 2000
 _GRACE = 10.0
 # Seconds between two looks at a study that another process is about to change.
 _PAUSE = 0.1
-# Seconds between two processes, more than the resolution of a time stamp.
+# Least number of seconds between the joining of two processes, more than the resolution of a
+# time stamp.
 _LATER = 1e-6
 
 
@@ -232,7 +233,7 @@ class Study:
         if error:
             trial = next(t for t in self.list_trials() if t.number == result.number)
             if not trial.state.is_finished():
-                note(self._storage, self.name, trial.number, ERROR, error)
+                self._set_trial_attr(trial.number, ERROR, error)
                 self._study.tell(result.number, state=trial_states().FAIL, skip_if_finished=True)
         else:
             self._study.tell(result.number, values, skip_if_finished=True)
@@ -323,9 +324,14 @@ class Study:
     def _plan(self, trial: Any) -> PlannedJob:
         return PlannedJob(trial.number, self.space.write(trial.params))
 
+    def _set_trial_attr(self, number: int, name: str, value: Any) -> None:
+        """Set a user attribute of a trial, which another process may have made."""
+        trial_id = find_trial(self._storage, self.name, number)
+        self._storage.set_trial_user_attr(trial_id, name, value)
+
     def _fail_stale(self, trial: Any) -> bool:
         """Fail a stale trial; return False if another process did so first."""
-        note(self._storage, self.name, trial.number, STALE, value=True)
+        self._set_trial_attr(trial.number, STALE, value=True)
         try:
             self._study.tell(trial.number, state=trial_states().FAIL)
         except ValueError:
@@ -347,8 +353,3 @@ def find_trial(storage: Any, study: str, number: int) -> int:
     """Return the id of a trial in the storage, which a `FrozenTrial` does not show."""
     study_id = storage.get_study_id_from_name(study)
     return int(storage.get_trial_id_from_study_id_trial_number(study_id, number))
-
-
-def note(storage: Any, study: str, number: int, name: str, value: Any) -> None:
-    """Set a user attribute of a trial, which another process may have made."""
-    storage.set_trial_user_attr(find_trial(storage, study, number), name, value)
