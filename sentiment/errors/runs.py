@@ -172,8 +172,8 @@ class AlreadyFinalError(SentimentError, ValueError):
     def __init__(self, run_id: str, fitted_rows: int, final_rows: int, refit: str) -> None:
         super().__init__(
             f"the model of run {run_id} has learned from {fitted_rows:,} rows, and refit={refit} "
-            f"would fit it on {final_rows:,}. Use this model as it is, or name a run whose model has "
-            "learned from fewer rows."
+            f"would fit it on {final_rows:,}. Use this model as it is, or name a run whose model "
+            "has learned from fewer rows."
         )
 
 

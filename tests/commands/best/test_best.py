@@ -136,7 +136,7 @@ def test_the_first_of_equals_is_the_best(search: Search, best: Callable[..., Bes
     assert (best().number, best().second) == (1, (2, 0.9))
 
 
-def test_less_may_be_better(search: Search, best: Callable[..., BestTrial]) -> None:
+def test_an_objective_may_be_minimized(search: Search, best: Callable[..., BestTrial]) -> None:
     search([0.7, 0.3, 0.5], objectives=["log_loss"])
     found = best()
     assert (found.number, found.second) == (1, (2, 0.5))
@@ -183,7 +183,7 @@ def test_of_several_objectives_the_front_is_reported(
 
 
 @pytest.mark.slow
-def test_the_newest_of_a_name_is_meant(search: Search, best: Callable[..., BestTrial]) -> None:
+def test_a_name_refers_to_its_newest_study(search: Search, best: Callable[..., BestTrial]) -> None:
     search([0.9])
     search([0.5, 0.6], fresh=True)
     assert (best("svm").study.name, best("svm").score) == ("svm~2", 0.6)
@@ -204,7 +204,9 @@ def test_reading_changes_nothing(
     assert list_files(tmp_path) == before
 
 
-def test_what_is_not_there_is_not_made(best: Callable[..., BestTrial], tmp_path: Path) -> None:
+def test_a_missing_study_is_reported_and_nothing_is_written(
+    best: Callable[..., BestTrial], tmp_path: Path
+) -> None:
     with pytest.raises(StudyNotFoundError, match="there is none yet"):
         best()
     with pytest.raises(StudyNotFoundError, match="there is none yet"):
@@ -280,7 +282,7 @@ def test_a_search_over_an_experiment_is_written_on_top_of_it(
     assert (cfg.data.name, cfg.data.limit) == ("rotten_tomatoes", 600)
 
 
-def test_what_the_files_say_differently_now_is_made_up_for(
+def test_the_recipe_overrides_config_files_that_have_changed(
     search: Search, best: Callable[..., BestTrial], conf: Path
 ) -> None:
     search([0.5])
@@ -294,7 +296,7 @@ def test_what_the_files_say_differently_now_is_made_up_for(
 
 
 @pytest.mark.slow
-def test_what_no_override_gives_is_reported(
+def test_settings_that_no_override_reproduces_are_reported(
     search: Search, best: Callable[..., BestTrial], conf: Path
 ) -> None:
     search([0.5])
@@ -344,12 +346,12 @@ def test_a_password_that_is_not_kept_is_not_written_as_stars(
     assert "zqkvj" not in text
 
 
-def test_what_has_no_place_in_a_file_is_reported() -> None:
+def test_an_override_that_a_file_cannot_hold_is_reported() -> None:
     with pytest.raises(RecipeError, match=r"'~features\.stop_words' can be typed"):
         describe_experiment("mine", ["~features.stop_words"], "About.")
 
 
-def test_the_script(run_script: Run, search: Search) -> None:
+def test_the_script_prints_the_best_trial_and_its_command(run_script: Run, search: Search) -> None:
     search([0.5, 0.9, 0.7])
     done = run_script("best", "search=svm")
     assert done.returncode == 0, done.stderr

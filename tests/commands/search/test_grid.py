@@ -339,7 +339,7 @@ def test_a_complete_grid_starts_anew_beside(starter: Starter, tmp_path: Path) ->
     assert list_sweeps(tmp_path) == [name, f"{name}~2", f"{name}~3"]
 
 
-def test_how_jobs_are_run_does_not_make_it_another_grid(starter: Starter, tmp_path: Path) -> None:
+def test_a_resumed_grid_may_run_in_another_way(starter: Starter, tmp_path: Path) -> None:
     """More failures are let through, on another launcher: what is done stays done."""
     arguments = ("model=naive_bayes", "features.min_df=1,100000,200000", "tracking=off")
     first = run_grid(starter, tmp_path, *arguments, "search.max_failures=0")
@@ -353,7 +353,7 @@ def test_how_jobs_are_run_does_not_make_it_another_grid(starter: Starter, tmp_pa
     assert list(dict(read_lines(second.stdout))) == [1, 2]
 
 
-def test_less_may_be_better(starter: Starter, tmp_path: Path) -> None:
+def test_an_objective_may_be_minimized(starter: Starter, tmp_path: Path) -> None:
     done = run_grid(starter, tmp_path, "tracking=off", "model.C=10,0.001", "optimize=log_loss")
     assert done.returncode == 0, done.stderr
     shown = dict(read_lines(done.stdout))
@@ -415,7 +415,7 @@ def _fingerprints(store: Store) -> set[str]:
         ([f"s{n}=1,2,3,4" for n in range(9)], "262,144"),
     ],
 )
-def test_a_grid_has_a_bound_that_is_counted_and_not_listed(words: list[str], jobs: str) -> None:
+def test_too_large_a_grid_is_refused_without_listing_it(words: list[str], jobs: str) -> None:
     overrides = OverridesParser.create().parse_overrides(words)
     with pytest.raises(ConfigError, match=f"this grid has {jobs} jobs; expected at most 100,000"):
         check_values(overrides)
@@ -431,7 +431,7 @@ def test_values_are_counted_as_hydra_lists_them(word: str) -> None:
     assert count_range(swept) == len(list(swept))
 
 
-def test_a_grid_lists_what_hydra_lists_and_takes_settings_away() -> None:
+def test_a_grid_lists_what_hydra_lists_and_can_delete_settings() -> None:
     words = ["a=1,2", "b=x", "c='p,q'", "+d=range(0,2)", "a=3,4"]
     overrides = OverridesParser.create().parse_overrides(words)
     assert list_combinations(overrides) == BasicSweeper.split_arguments(overrides, None)[0]

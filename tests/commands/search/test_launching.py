@@ -75,7 +75,7 @@ def run_jobs(launcher: Launcher, numbers: Sequence[int]) -> dict[int, str]:
     return {result.number: result.error for result in shown}
 
 
-def test_every_job_hands_its_result_on(launcher: Launcher) -> None:
+def test_every_job_reports_its_result(launcher: Launcher) -> None:
     assert run_jobs(launcher, [3, 4, 7]) == {3: "", 4: "", 7: ""}
     assert launcher.launched == [[3, 4, 7]]
 
@@ -109,12 +109,12 @@ def test_a_worker_may_die_before_its_job_has_begun(launcher: Launcher) -> None:
     assert [(result.number, bool(result.error)) for result in shown] == [(0, True), (1, False)]
 
 
-def test_what_a_job_left_before_is_not_taken_for_its_result(launcher: Launcher) -> None:
+def test_an_old_result_of_a_job_is_not_reported(launcher: Launcher) -> None:
     write_result(launcher.folder / "0", make_result(0, "E: of an earlier run"))
     assert run_jobs(launcher, [0]) == {0: ""}
 
 
-def test_a_launcher_that_does_not_work_is_reported(launcher: Launcher) -> None:
+def test_an_error_of_the_launcher_is_raised(launcher: Launcher) -> None:
     def launch(next_job: NextJob) -> None:
         raise OSError("the queue does not answer")
 
@@ -134,7 +134,7 @@ def test_a_problem_with_a_result_ends_the_sweep(launcher: Launcher) -> None:
         plan(runner, [0])
 
 
-def test_an_interrupt_that_a_job_loses_is_kept(launcher: Launcher) -> None:
+def test_an_interrupt_that_a_job_swallows_is_raised_later(launcher: Launcher) -> None:
     def launch(next_job: NextJob) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)

@@ -49,17 +49,17 @@ def test_on_the_same_rows_the_best_is_the_first_of_equals() -> None:
     assert rank({}, ACCURACY).winner is None
 
 
-def test_less_may_be_better() -> None:
+def test_an_objective_may_be_minimized() -> None:
     results = make_results({"score": 3.0}, {"score": 1.0}, objective=SIZE)
     assert rank(results, SIZE).winner == 1
 
 
-def test_what_other_machines_found_is_on_the_same_rows() -> None:
+def test_results_without_a_fingerprint_count_as_of_the_same_rows() -> None:
     results = make_results({"score": 0.5}, {"score": 0.7, "rows": None})
     assert rank(results, ACCURACY).winner == 1
 
 
-def test_other_data_have_no_best() -> None:
+def test_jobs_on_different_data_have_no_best() -> None:
     results = make_results(
         {"score": 0.9, "rows": "a"}, {"score": 0.5, "rows": "b", "data_path": "b.csv"}
     )
@@ -86,7 +86,7 @@ def test_the_scores_of_cross_validation_decide() -> None:
     assert "differ in 'cv'" in mixed.note
 
 
-def test_data_that_changed_have_no_best() -> None:
+def test_jobs_on_data_that_changed_have_no_best() -> None:
     results = make_results({"score": 0.9, "rows": "before"}, {"score": 0.5, "rows": "after"})
     found = rank(results, ACCURACY)
     assert (found.winner, found.note) == (

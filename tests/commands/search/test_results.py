@@ -35,7 +35,7 @@ def test_warnings_are_counted_by_job() -> None:
     assert count_warnings(results) == {"loss 0.5": 2, "scale": 2}
 
 
-def test_a_result_that_was_being_written_is_none(tmp_path: Path) -> None:
+def test_a_half_written_result_is_ignored(tmp_path: Path) -> None:
     write_result(tmp_path / "1", make_result(1))
     whole = (tmp_path / "1" / "result.json").read_text()
     (tmp_path / "2").mkdir()
@@ -69,7 +69,7 @@ def test_the_newest_study_of_a_name(known: list[str], expected: tuple[str | None
         b'{"number": 2, "overrides": [], "started": 0, "ended": 1, "color": "red"}',
     ],
 )  # fmt: skip
-def test_a_result_of_another_kind_is_set_aside(
+def test_a_result_with_wrong_types_is_renamed(
     tmp_path: Path, content: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in (1, 2):
@@ -95,7 +95,7 @@ def test_results_without_a_checksum_are_read(tmp_path: Path) -> None:
     assert read_result(tmp_path / "1") == JobResult(1, ["a=1"], 0, 1.5, metrics={"m": 1})
 
 
-def test_nothing_is_overwritten_by_what_is_set_aside(tmp_path: Path) -> None:
+def test_renamed_files_overwrite_nothing(tmp_path: Path) -> None:
     path = tmp_path / "x.json"
     for content in ("a", "b", "c"):
         path.write_text(content)

@@ -72,7 +72,7 @@ def points(folder: Path, name: str = "naive_bayes") -> list[str]:
 
 
 @pytest.mark.slow
-def test_there_are_as_many_trials_as_wanted(bench: Bench, tmp_path: Path) -> None:
+def test_a_search_runs_n_trials(bench: Bench, tmp_path: Path) -> None:
     notes, launched = bench.search(peak, *SEARCH, "search.n_trials=12")
     assert launched == list(range(12))
     study = read_study(tmp_path)
@@ -122,7 +122,7 @@ def test_figures_of_a_study_need_no_network(
 
 
 @pytest.mark.slow
-def test_the_same_command_again_has_nothing_to_do(bench: Bench) -> None:
+def test_repeating_a_complete_search_runs_nothing(bench: Bench) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=4")
     notes, launched = bench.search(peak, *SEARCH, "search.n_trials=4")
     assert launched == []
@@ -212,7 +212,7 @@ def test_a_search_does_not_draw_its_rows(bench: Bench, tmp_path: Path, typed: st
 
 
 @pytest.mark.slow
-def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
+def test_fresh_starts_a_new_study_beside_the_old_one(bench: Bench, tmp_path: Path) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=2")
     words = ("search.n_trials=3", "optimize=log_loss")
     formula = lambda asked: {"validation/log_loss": asked[DRAWN]}  # noqa: E731
@@ -228,7 +228,7 @@ def test_a_fresh_one_is_started_beside(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_how_it_is_run_may_change(bench: Bench) -> None:
+def test_a_resumed_search_may_run_in_another_way(bench: Bench) -> None:
     bench.search(peak, *SEARCH, "search.n_trials=2")
     words = ("search.n_trials=4", "search.max_failures=9", "search.batch=2")
     _, launched = bench.search(peak, *SEARCH, *words)
@@ -252,7 +252,7 @@ def test_a_point_is_not_run_twice(bench: Bench, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_jobs_handed_out_together_are_different(bench: Bench, tmp_path: Path) -> None:
+def test_jobs_of_a_batch_are_different(bench: Bench, tmp_path: Path) -> None:
     words = (f"{DRAWN}=0.1,1,2", "search.n_trials=8", "search.batch=4")
     bench.search(peak, *SEARCH, *words)
     assert sorted(points(tmp_path)) == ["0.1", "1", "2"]
@@ -364,7 +364,7 @@ def test_a_grid_sampler_has_a_bound(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-def test_a_search_for_two_things(bench: Bench, tmp_path: Path) -> None:
+def test_a_search_may_have_two_objectives(bench: Bench, tmp_path: Path) -> None:
     words = ("search.objectives=[accuracy,size_mb]", "hydra/sweeper/sampler=nsgaii")
     bench.search(
         lambda asked: peak(asked) | {"model/size_mb": asked[DRAWN]},
@@ -383,7 +383,7 @@ def fail(asked: dict[str, Any]) -> dict[str, float]:
 
 
 @pytest.mark.slow
-def test_it_stops_if_the_first_all_fail_alike(bench: Bench, tmp_path: Path) -> None:
+def test_a_search_stops_if_its_first_trials_fail_alike(bench: Bench, tmp_path: Path) -> None:
     """The values in the messages are others each time, but what is wrong is the same."""
     with pytest.raises(SweepStoppedError) as stopped:
         bench.search(fail, *SEARCH, "search.n_trials=50")
@@ -394,7 +394,7 @@ def test_it_stops_if_the_first_all_fail_alike(bench: Bench, tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_it_stops_if_too_many_fail_in_a_row(bench: Bench, tmp_path: Path) -> None:
+def test_a_search_stops_if_too_many_trials_fail_in_a_row(bench: Bench, tmp_path: Path) -> None:
     def fail_later(asked: dict[str, Any]) -> dict[str, float]:
         if len(read_jobs(tmp_path / "outputs/search/naive_bayes")) in (1, 4, 5, 6):
             fail(asked)
@@ -426,7 +426,7 @@ def test_one_failure_is_reported_at_the_end(bench: Bench, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_a_metric_that_is_no_number_is_never_the_best(bench: Bench, tmp_path: Path) -> None:
+def test_a_trial_whose_metric_is_nan_is_never_the_best(bench: Bench, tmp_path: Path) -> None:
     def sometimes(asked: dict[str, Any]) -> dict[str, float]:
         first = not read_jobs(tmp_path / "outputs/search/naive_bayes")
         return {"validation/accuracy": float("nan")} if first else peak(asked)
@@ -571,7 +571,7 @@ def test_a_search_that_is_killed_is_resumed(
 
 
 @pytest.mark.parametrize("words", LAUNCHERS.values(), ids=LAUNCHERS)
-def test_a_search_that_is_interrupted_says_how_to_resume(
+def test_an_interrupted_search_names_the_command_that_resumes_it(
     starter: Starter, tmp_path: Path, words: list[str]
 ) -> None:
     command = ["-m", *SEARCH, "tracking=off", *words, ENDLESS]

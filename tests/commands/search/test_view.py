@@ -18,7 +18,7 @@ VALUES = (
 
 
 @pytest.mark.parametrize("width", ["60", "72", "200"])
-def test_settings_come_in_one_order(
+def test_all_lines_have_their_settings_in_one_order(
     width: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
@@ -42,7 +42,7 @@ def test_settings_come_in_one_order(
         assert len(shown) > 1
 
 
-def test_one_job_is_not_several(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_job_is_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
     watch = SweepDisplay()
     watch.on_sweep("svm", [], 1, 0, OBJECTIVE)
     watch.on_end()

@@ -99,7 +99,7 @@ def test_workers_do_not_outlive_the_sweep(starter: Starter, tmp_path: Path) -> N
     find_spec("hydra_plugins.hydra_submitit_launcher") is None,
     reason="hydra-submitit-launcher is not installed: pip install 'sentiment[slurm]'",
 )
-def test_jobs_are_put_into_a_queue(starter: Starter, tmp_path: Path) -> None:
+def test_jobs_may_run_in_the_queue_of_a_cluster(starter: Starter, tmp_path: Path) -> None:
     """Jobs of a cluster, run by the same launcher on this machine."""
     done = starter.run(
         tmp_path,

@@ -282,7 +282,7 @@ class Own(Dataset):
         return make_tickets(3)
 
 
-def test_data_sets_of_ones_own_have_columns_too() -> None:
+def test_a_custom_data_set_may_have_columns() -> None:
     data = prepare_data(Own(name="own", extra_columns={"price": "category", "vip": "category"}), 1)
     assert [column.kind for column in data.columns] == ["category"] * 2
     assert data.columns[1].levels == ("False", "True")

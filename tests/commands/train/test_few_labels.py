@@ -46,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 
 
 @pytest.mark.slow
-def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
+def test_the_run_records_what_the_model_learned_from(place: Place) -> None:
     assert place.run.metrics["rows/unlabelled"] == 780  # 20 of them have a label
     assert place.run.metrics["rows/fitted"] == place.run.metrics["rows/train"]
     quality = place.run.data.report
@@ -58,7 +58,7 @@ def test_the_run_says_what_it_has_learned_from(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_few_rows_are_scored_in_turn(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_few_rows_are_cross_validated(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     run, made = place.run, place.run.predictions["cv"]
     assert run.folds == 5
     rows = run.data.gather(["train", "validation"])
@@ -76,7 +76,7 @@ def test_few_rows_are_scored_in_turn(place: Place, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_thresholds_are_chosen_by_the_rows_that_were_scored_in_turn(place: Place) -> None:
+def test_thresholds_are_chosen_on_cross_validated_rows(place: Place) -> None:
     settings = ["input=x.csv", f"deploy.run={place.run.run_id}", "deploy.threshold=max_f1"]
     models = Models(compose("predict", [*settings, place.where]))
     rule = models.load(models.choose(None)).predictor.rule
@@ -101,7 +101,7 @@ def test_folds_are_as_many_as_rows_need_and_classes_allow(
 
 
 @pytest.mark.slow
-def test_a_job_of_a_sweep_that_alone_cannot_be_cross_validated_is_an_error(place: Place) -> None:
+def test_a_job_fails_if_only_it_cannot_be_cross_validated(place: Place) -> None:
     """Its score would be one of other rows than those of the other jobs."""
     train = pd.DataFrame({"text": "a text", "label": ["a"] * 9 + ["b"] * 3})
     data = replace(place.run.data, train=train)
@@ -117,7 +117,7 @@ def test_a_job_of_a_sweep_that_alone_cannot_be_cross_validated_is_an_error(place
 
 
 @pytest.mark.slow
-def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
+def test_self_training_is_saved_as_a_plain_linear_model(place: Place) -> None:
     (path,) = place.run.folder.rglob("model.skops")
     kinds = skops.io.get_untrusted_types(file=path)
     assert not [kind for kind in kinds if kind.startswith("sentiment.")]
@@ -129,7 +129,7 @@ def test_its_file_holds_a_plain_linear_model(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_without_more_texts_it_learns_from_the_labelled_ones(place: Place) -> None:
+def test_self_training_works_without_unlabelled_texts(place: Place) -> None:
     run = sentiment.train(*place.words, "cv=null", "refit=null", place.where, "tracking=off")
     assert "rows/unlabelled" not in run.metrics
     assert run.data.fingerprint == place.run.data.fingerprint
@@ -152,7 +152,7 @@ def test_rows_may_have_several_labels(place: Place, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_each_fold_learns_from_them(place: Place) -> None:
+def test_each_fold_learns_from_the_unlabelled_texts(place: Place) -> None:
     settings = ["cv=2", "refit=null", "tracking=off", place.where]
     run = sentiment.train(*place.words, place.more, *settings)
     plain = sentiment.train(*place.words, *settings)
@@ -160,7 +160,7 @@ def test_each_fold_learns_from_them(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_all_labels_and_texts_are_learned_from_later(place: Place) -> None:
+def test_finalizing_learns_from_all_labels_and_the_same_texts(place: Place) -> None:
     asked = [f"run={place.run.run_id}", place.where]
     result = finalize(compose("finalize", asked))
     assert result.metrics["rows/fitted"] == 120

@@ -61,7 +61,7 @@ def test_curves_are_those_of_scikit_learn(classes: int) -> None:
         assert precision_recall.area == other.average_precision
 
 
-def test_many_classes_are_those_that_are_confused_most() -> None:
+def test_the_matrix_of_many_classes_has_those_confused_most() -> None:
     names = np.array([f"class {k:03}" for k in range(100)])
     true = np.repeat(np.arange(100), 4)
     guess = true.copy()
@@ -111,7 +111,7 @@ def test_long_labels_keep_both_ends(tmp_path: Path) -> None:
     assert (pictures[1] == pictures[2]).all()  # their ends are the same
 
 
-def test_terms_are_drawn_signs_and_all(tmp_path: Path) -> None:
+def test_terms_with_special_characters_are_drawn(tmp_path: Path) -> None:
     with real_figures():
         figures.draw_terms(TERMS, tmp_path / "terms.png")
     check_picture(tmp_path / "terms.png")
@@ -127,7 +127,7 @@ def test_long_labels_are_not_cut_off_at_the_margin(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_a_process_of_its_own_draws(tmp_path: Path) -> None:
+def test_figures_are_drawn_in_another_process(tmp_path: Path) -> None:
     with closing(Drawer()) as drawer:
         drawer.draw([("draw_terms", TERMS, tmp_path / "terms.png")])
         drawer.finish()
@@ -136,7 +136,9 @@ def test_a_process_of_its_own_draws(tmp_path: Path) -> None:
 
 @pytest.mark.process
 @pytest.mark.parametrize("has_work", [False, True])
-def test_this_process_draws_if_the_other_is_killed(tmp_path: Path, has_work: bool) -> None:
+def test_figures_are_drawn_here_if_the_other_process_is_killed(
+    tmp_path: Path, has_work: bool
+) -> None:
     drawings: list[Drawing] = [("draw_terms", TERMS, tmp_path / "terms.png")]
     with closing(Drawer()) as drawer:
         assert drawer._process is not None

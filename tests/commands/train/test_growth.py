@@ -30,7 +30,7 @@ def find(
     return find_growth(tracker, {"path": str(path)} | more, result)
 
 
-def test_it_is_against_the_latest_run_with_fewer_labels(
+def test_growth_is_since_the_latest_run_with_fewer_labels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "labels").mkdir()
@@ -56,7 +56,7 @@ def test_it_is_against_the_latest_run_with_fewer_labels(
     assert find(make_tracker(make_run("x", tmp_path / "file.csv", 9)), Path("file.csv"), 99) is None
 
 
-def test_the_same_labels_are_not_more_for_a_final_model_or_after_a_sample(tmp_path: Path) -> None:
+def test_a_final_model_and_a_sample_are_no_growth(tmp_path: Path) -> None:
     evaluated = make_run("before", tmp_path, 80, test_accuracy=0.9, rows_test=20, rows_fitted=60)
     assert find(make_tracker(evaluated), tmp_path, 80, fitted=80) is None
     sample = make_run("sample", tmp_path, 30, test_accuracy=0.9, rows_test=20)
@@ -82,7 +82,7 @@ def test_runs_with_one_test_file_can_be_compared(tmp_path: Path) -> None:
     assert find(make_tracker(run), tmp_path, 80, test_path="new.csv").command == ""
 
 
-def test_a_store_without_runs_brings_nothing(tmp_path: Path) -> None:
+def test_without_earlier_runs_there_is_no_growth(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError):
         NoTracker().list_runs()
     assert find(NoTracker(), tmp_path, 80) is None

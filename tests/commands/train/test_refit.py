@@ -49,9 +49,7 @@ def write_halves(folder: Path, reviews: pd.DataFrame) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("refit", ["train+validation", "all"])
-def test_the_saved_model_learns_from_more_and_all_else_is_that_of_its_twin(
-    train_quickly: Train, refit: str
-) -> None:
+def test_refit_changes_the_saved_model_and_nothing_else(train_quickly: Train, refit: str) -> None:
     twin = train_quickly("tracking=off")
     result = train_quickly(f"refit={refit}")
     saved = load_model(result.folder / "model.skops")
@@ -107,7 +105,7 @@ def test_without_refit_the_saved_model_is_the_evaluated_one(
 @pytest.mark.parametrize(
     ("refit", "splits", "rows"), [("auto", "train+validation", 80), ("all", "all", 120)]
 )
-def test_an_official_test_half_is_learned_from_only_if_that_is_asked_for(
+def test_refit_leaves_an_official_test_split_alone_unless_asked(
     train_quickly: Train, reviews: pd.DataFrame, tmp_path: Path, refit: str, splits: str, rows: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -124,7 +122,7 @@ def test_an_official_test_half_is_learned_from_only_if_that_is_asked_for(
     assert f"learned  from {rows} of 120 labelled rows; the scores" in capsys.readouterr().out
 
 
-def test_a_choice_is_resolved_by_where_the_test_rows_come_from() -> None:
+def test_refit_auto_depends_on_an_official_test_split() -> None:
     frame = pd.DataFrame({"text": ["a"], "label": ["b"]})
     report, own = None, "all"
     for official, auto in ((False, own), (True, "train+validation")):
@@ -135,7 +133,7 @@ def test_a_choice_is_resolved_by_where_the_test_rows_come_from() -> None:
 
 
 @pytest.mark.slow
-def test_comparisons_and_promotions_use_the_scores_of_the_evaluated_twin(
+def test_comparisons_and_promotions_use_the_scores_of_the_evaluated_model(
     train_quickly: Train, store: Path, tmp_path: Path
 ) -> None:
     """A model that has learned the test rows by heart would win against any other."""

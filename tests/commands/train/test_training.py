@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_numbers(train_quickly: Train) -> None:
 
 
 @pytest.mark.slow
-def test_data_at_hand_are_not_read_again(
+def test_data_that_are_passed_are_not_read_again(
     train_quickly: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train_quickly()
@@ -242,7 +242,7 @@ def test_an_error_that_is_not_meant_for_users_is_named(train_quickly: Train) -> 
         train_quickly("tracking=off")
 
 
-def test_a_disk_that_fails_during_a_fit_is_no_mistake(train_quickly: Train) -> None:
+def test_a_disk_failure_during_a_fit_is_not_blamed_on_the_user(train_quickly: Train) -> None:
     full = OSError(errno.ENOSPC, "No space left on device")
     with (
         patch("sentiment.ngrams.vectorizers.tfidf.TfidfVectorizer.fit_transform", side_effect=full),
@@ -263,7 +263,7 @@ def test_what_scikit_learn_refuses_in_a_fold_is_reported_too(train_quickly: Trai
 
 
 @pytest.mark.slow
-def test_what_a_file_from_elsewhere_may_not_hold_is_trained_and_kept(
+def test_a_model_that_loads_only_by_its_run_is_trained_and_saved(
     train_quickly: Train,
 ) -> None:
     """The saved model is loaded and has predicted the same, or training would have failed."""

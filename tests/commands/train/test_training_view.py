@@ -17,7 +17,7 @@ Train = Callable[..., TrainingResult]
 
 @pytest.mark.slow
 @pytest.mark.parametrize("weak", [False, True])
-def test_a_model_no_better_than_a_constant_is_named(
+def test_a_model_no_better_than_a_constant_is_reported(
     train_quickly: Train, reviews: pd.DataFrame, tmp_path: Path, weak: bool,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -44,7 +44,7 @@ def test_a_model_no_better_than_a_constant_is_named(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
-def test_probabilities_that_are_worse_than_the_shares_of_the_labels_are_named(
+def test_probabilities_worse_than_the_shares_of_the_labels_are_reported(
     several: bool, train_quickly: Train, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)
