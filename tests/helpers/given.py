@@ -1,4 +1,4 @@
-"""Data sets whose rows a test names."""
+"""Data sets of rows that a test lists."""
 
 from dataclasses import dataclass, field
 

@@ -308,7 +308,7 @@ def a_list_of_pipelines(bench: Bench) -> None:
 
 
 @hostile("it does not take texts")
-def a_vote_of_nobody(bench: Bench) -> None:
+def a_vote_without_voters(bench: Bench) -> None:
     pipeline = bench.load("vote")
     pipeline["model"].estimators_ = []
     bench.dump(pipeline)
@@ -322,7 +322,7 @@ def a_vote_of_vectorizers(bench: Bench) -> None:
 
 
 @hostile("it holds coef_ with something else than finite numbers")
-def a_vote_with_weights_that_are_no_numbers(bench: Bench) -> None:
+def a_vote_with_weights_of_nan(bench: Bench) -> None:
     pipeline = bench.load("vote")
     pipeline["model"].estimators_[0].coef_ *= np.nan
     bench.dump(pipeline)
@@ -344,7 +344,7 @@ def probabilities_below_zero(bench: Bench) -> None:
 
 
 @hostile("it holds coefs_ with something else than finite numbers")
-def a_network_of_no_numbers(bench: Bench) -> None:
+def a_network_with_weights_of_nan(bench: Bench) -> None:
     pipeline = bench.load("network")
     pipeline["model"].coefs_[0] *= np.nan
     bench.dump(pipeline)

@@ -128,7 +128,7 @@ def a_caller_of_methods(bench: Bench) -> None:
 
 
 @hostile("it holds sklearn.preprocessing._function_transformer.FunctionTransformer, subprocess")
-def an_operator_that_is_none(bench: Bench) -> None:
+def an_operator_of_another_module(bench: Bench) -> None:
     schema, members = bench.open()
     state_of(schema, "text")["func"]["__module__"] = "subprocess"
     bench.write(schema, members)
@@ -268,7 +268,7 @@ def a_schema_that_is_a_list(bench: Bench) -> None:
 
 
 @hostile("its schema.json holds NaN")
-def a_schema_that_is_no_number(bench: Bench) -> None:
+def a_schema_with_nan(bench: Bench) -> None:
     bench.write(b'{"protocol": NaN}', {})
 
 
@@ -289,7 +289,7 @@ def a_protocol_of_the_future(bench: Bench) -> None:
 
 
 @hostile("it is of skops protocol True")
-def a_protocol_that_is_none(bench: Bench) -> None:
+def a_protocol_that_is_not_a_number(bench: Bench) -> None:
     schema, members = bench.open()
     bench.write(schema | {"protocol": True}, members)
 
@@ -365,7 +365,7 @@ def an_array_of_estimators(bench: Bench) -> None:
 
 
 @hostile("coef_ that is not an array of numbers or strings")
-def an_array_whose_shape_is_none(bench: Bench) -> None:
+def an_array_whose_shape_is_not_a_tuple(bench: Bench) -> None:
     schema, members = bench.open()
     shape = {"type": "json", "content": [], "shape": node_of({})}
     state_of(schema, "model")["coef_"].update(shape)
@@ -395,7 +395,7 @@ def a_name_that_is_long(bench: Bench) -> None:
 
 
 @hostile("it is not a sound skops file")
-def a_name_that_is_none(bench: Bench) -> None:
+def names_that_are_not_strings(bench: Bench) -> None:
     add_attribute(bench, {"__module__": None, "__class__": [], "__loader__": {}})
 
 

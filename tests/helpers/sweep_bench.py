@@ -1,4 +1,4 @@
-"""Searches in this process whose jobs are a formula: to look at searches, not at models."""
+"""Searches in this process whose jobs compute a formula instead of fitting a model."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ class Notes(SweepObserver):
 
 @dataclass
 class FakeLauncher:
-    """Launches jobs that only calculate.
+    """Launcher of jobs that compute a formula.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ def peak(asked: dict[str, Any]) -> dict[str, float]:
 
 @dataclass
 class Bench:
-    """Runs searches in a folder; the winner is only named."""
+    """Runs searches in a folder without training their winners."""
 
     folder: Path
     winners: list[int] = field(default_factory=list)
@@ -101,13 +101,13 @@ class Bench:
         return notes, launcher.launched
 
     def name_winner(self, sweep: session.Session, best: PlannedJob, *facts: object) -> None:
-        """Take the place of the training of a winner."""
+        """Keep the number of the winner instead of training it."""
         self.winners.append(best.number)
 
 
 @contextmanager
 def compose_sweep(typed: list[str], launcher: Any) -> Iterator[HydraSweep]:
-    """Give the sweep of ``train.py -m`` with these words, as Hydra hands it to a sweeper."""
+    """Yield the sweep of ``train.py -m`` with these words, as Hydra passes it to a sweeper."""
     register_schemas()
     with initialize_config_dir(str(CONF)):
         hydra = GlobalHydra.instance().hydra

@@ -1,4 +1,4 @@
-"""What the tests of sweeps share: a small job, and views of what sweeps leave behind."""
+"""Settings of a small job, sweeps that are killed, and readers of what sweeps write."""
 
 import json
 import random
@@ -94,7 +94,7 @@ class Store:
 
 
 def read_store(folder: Path) -> Store:
-    """Return what is tracked in `folder`."""
+    """Return the runs in the tracking store of `folder`."""
     client = MlflowClient(f"sqlite:///{folder}/outputs/mlflow.db")
     (experiment,) = (e for e in client.search_experiments() if e.name == "sentiment")
     runs = client.search_runs([experiment.experiment_id], max_results=1000)
@@ -105,14 +105,14 @@ def read_store(folder: Path) -> Store:
 
 
 def read_jobs(folder: Path) -> dict[int, dict[str, Any]]:
-    """Return what the jobs of the sweep in `folder` left, by number."""
+    """Return the results of the jobs of the sweep in `folder`, by number."""
     paths = folder.glob("[0-9]*/result.json")
     found = {int(path.parent.name): json.loads(path.read_text()) for path in paths}
     return dict(sorted(found.items()))
 
 
 def read_winner(folder: Path) -> dict[str, Any]:
-    """Return which job of the sweep in `folder` won, with the metrics it then had."""
+    """Return the winner of the sweep in `folder`, with its metrics."""
     winner = folder / "winner"
     facts: dict[str, Any] = json.loads((winner / "job.json").read_text())
     metrics = winner / facts["folder"] / "metrics.json"
@@ -159,8 +159,8 @@ def wait_for_stop(started: Started) -> None:
     started.wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
 
 
-def list_helpers(started: Started) -> list[psutil.Process]:
-    """Return the processes that a script has started, and those that these have."""
+def list_descendants(started: Started) -> list[psutil.Process]:
+    """Return the processes that a script has started, directly or not."""
     return psutil.Process(started.pid).children(recursive=True)
 
 
@@ -172,7 +172,7 @@ def list_workers(started: Started) -> list[psutil.Process]:
 
 
 def wait_for_end(processes: list[psutil.Process]) -> None:
-    """Wait until these have ended, whether or not anybody asked how."""
+    """Wait until processes have ended; zombies count as ended."""
     end = time.monotonic() + WAIT
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -181,10 +181,10 @@ def wait_for_end(processes: list[psutil.Process]) -> None:
                 time.sleep(0.01)
 
 
-def kill_again_and_again(
+def kill_repeatedly(
     starter: Starter, folder: Path, pattern: str, moments: list[int], command: list[str]
 ) -> None:
-    """Kill a sweep with all its processes, each time when it is further.
+    """Kill a sweep with all its processes, each time after more jobs.
 
     It halts three jobs later, and so do its workers, so that it never ends before the kill.
     """
@@ -199,7 +199,7 @@ def kill_again_and_again(
 
 
 def check_store(folder: Path, jobs: int) -> None:
-    """Every job is there once, under one parent, in a database that is whole."""
+    """Check that each job is recorded once, under one parent, in a sound database."""
     store = read_store(folder)
     (parent,), (winner,) = store.parents, store.winners
     assert parent.info.status == "FINISHED"

@@ -22,7 +22,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError
 from starting import Starter
 from sweeping import read_jobs
-from sweeping_here import run_sweep_here
+from sweeping_in_process import run_sweep_in_process
 from test_run_folder import QUICK, WRITTEN, artifacts
 
 import sentiment
@@ -135,7 +135,7 @@ def test_a_server_that_dies_costs_nothing(
     grid = [*QUICK, "model=naive_bayes", "model.alpha=0.1,0.5,1", f"outputs={tmp_path}/outputs"]
     token = OBSERVER.set(lambda: AfterFirstJob(served.stop))  # type: ignore[attr-defined]
     with pytest.raises(SweepNotRecordedError, match="the results of 3 of 3 jobs are") as sweep:
-        run_sweep_here(*grid, f"tracking.uri={second}")
+        run_sweep_in_process(*grid, f"tracking.uri={second}")
     OBSERVER.reset(token)
     assert sorted(read_jobs(sweep.value.folder)) == [0, 1, 2]
     # And before anything is trained, a store that is away is a message at once.

@@ -14,7 +14,7 @@ import pytest
 from comparing import make_contenders
 from conftest import Rivals
 from starting import Starter
-from sweeping_here import Outage, stricken
+from sweeping_in_process import Outage, failing_clients
 
 from sentiment.commands.compare.contenders import check_same_rows
 from sentiment.commands.compare.descriptions import (
@@ -106,7 +106,10 @@ def test_it_is_kept_and_never_taken_for_a_training_run(rivals: Rivals) -> None:
 
 def test_an_outage_costs_no_comparison(rivals: Rivals) -> None:
     cfg = rivals.compose("compare", f"a={rivals.weak.run_id}", "b=best")
-    with stricken(Outage(1, method="create_run")), pytest.raises(RunNotRecordedError) as caught:
+    with (
+        failing_clients(Outage(1, method="create_run")),
+        pytest.raises(RunNotRecordedError) as caught,
+    ):
         compare(cfg, "the command")
     folder = caught.value.folder
     assert f". Nothing is lost: the comparison is in '{folder}'. When" in str(caught.value)

@@ -24,7 +24,7 @@ from conftest import ROOT, write_frame
 from sqlalchemy.exc import OperationalError
 from starting import Starter
 from sweeping import WAIT
-from sweeping_here import Outage, stricken
+from sweeping_in_process import Outage, failing_clients
 
 from sentiment.commands.flow.job import run_flow
 from sentiment.commands.flow.steps import Steps
@@ -397,7 +397,7 @@ def test_what_was_trained_during_an_outage_is_recorded_by_the_next_try(
     )
     for _ in range(2):  # the second try meets the outage, too
         with (
-            stricken(Outage(1, method="create_logged_model")),
+            failing_clients(Outage(1, method="create_logged_model")),
             pytest.raises(RunNotRecordedError, match="record the run with: python scripts/record"),
         ):
             steps.train(steps.list_overrides("train"))

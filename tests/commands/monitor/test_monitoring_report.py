@@ -24,7 +24,7 @@ from ports import find_port
 from prometheus_client.parser import text_string_to_metric_families
 from shortcuts import blank_reports, real_reports
 from starting import Starter
-from sweeping_here import Outage, stricken
+from sweeping_in_process import Outage, failing_clients
 
 from sentiment.commands.monitor.job import MonitoringResult, monitor
 from sentiment.commands.predict.job import predict
@@ -180,7 +180,10 @@ def test_an_outage_costs_no_report(place: Place, sentences: pd.DataFrame) -> Non
     import mlflow
 
     path = place.predict(sentences.head(30), "away.csv")
-    with stricken(Outage(1, method="create_run")), pytest.raises(RunNotRecordedError) as caught:
+    with (
+        failing_clients(Outage(1, method="create_run")),
+        pytest.raises(RunNotRecordedError) as caught,
+    ):
         place.monitor(path, f"output={place.folder / 'away'}")
     assert f". Nothing is lost: the report is in '{place.folder / 'away'}'" in str(caught.value)
     overrides = [f"folder='{caught.value.folder}'", *place.settings]

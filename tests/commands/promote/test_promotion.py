@@ -12,7 +12,7 @@ import pytest
 from comparing import make_contenders
 from conftest import Rivals
 from mlflow import MlflowClient
-from sweeping_here import Outage, stricken
+from sweeping_in_process import Outage, failing_clients
 
 from sentiment.commands.compare.job import ComparisonResult
 from sentiment.commands.compare.measuring import measure
@@ -68,7 +68,7 @@ def test_an_outage_promotes_nothing_and_the_same_command_does(
     promote_run(rivals.weak)
     for method in ("create_run", "create_model_version"):
         with (
-            stricken(Outage(1, method=method)),
+            failing_clients(Outage(1, method=method)),
             pytest.raises(TrackingStoreError, match="give the same command again") as caught,
         ):
             promote_run(rivals.strong)

@@ -15,7 +15,7 @@ from sweeping import (
     Store,
     check_store,
     flip,
-    kill_again_and_again,
+    kill_repeatedly,
     list_points,
     read_jobs,
     read_lines,
@@ -472,7 +472,7 @@ def test_a_grid_is_run_by_one_process_at_a_time(tmp_path: Path) -> None:
 def test_a_grid_that_is_killed_is_resumed(starter: Starter, tmp_path: Path) -> None:
     alphas = [str(i / 10) for i in range(1, 13)]
     command = ["-m", *QUICK, "model=naive_bayes", f"model.alpha={','.join(alphas)}"]
-    kill_again_and_again(starter, tmp_path, "outputs/sweep/*", [1, 5], command)
+    kill_repeatedly(starter, tmp_path, "outputs/sweep/*", [1, 5], command)
     done = starter.run(tmp_path, "train", *command)
     assert done.returncode == 0, done.stderr
     assert ": 12 jobs, " in done.stdout

@@ -24,8 +24,8 @@ from sweeping import (
     STUDY,
     WORKERS,
     check_store,
-    kill_again_and_again,
-    list_helpers,
+    kill_repeatedly,
+    list_descendants,
     list_points,
     read_jobs,
     read_study,
@@ -552,7 +552,7 @@ def test_a_search_that_is_killed_is_resumed(
     starter: Starter, tmp_path: Path, words: list[str]
 ) -> None:
     command = ["-m", *SEARCH, *words, ENDLESS]
-    kill_again_and_again(starter, tmp_path, str(STUDY), [0, 5], command)
+    kill_repeatedly(starter, tmp_path, str(STUDY), [0, 5], command)
     total = len(read_jobs(tmp_path / STUDY)) + 4
     done = starter.run(tmp_path, "train", *command, f"search.n_trials={total}")
     assert done.returncode == 0, done.stderr
@@ -577,7 +577,7 @@ def test_an_interrupted_search_names_the_command_that_resumes_it(
     command = ["-m", *SEARCH, "tracking=off", *words, ENDLESS]
     started = starter.start(tmp_path, "train", *command)
     wait_for_jobs(started, tmp_path, str(STUDY), 3)
-    helpers = list_helpers(started)
+    helpers = list_descendants(started)
     started.send(signal.SIGINT)
     done = started.wait()
     assert done.returncode == 130

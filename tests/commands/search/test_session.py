@@ -9,7 +9,7 @@ from typing import Any
 import mlflow
 import pytest
 from sweeping import QUICK, SEARCH, make_result, read_jobs, read_store, read_winner
-from sweeping_here import Outage, run_sweep_here, stricken
+from sweeping_in_process import Outage, failing_clients, run_sweep_in_process
 
 from sentiment.commands.search import session
 from sentiment.commands.search.failures import FailurePolicy
@@ -105,7 +105,7 @@ def test_an_outage_at_any_call_loses_no_job(tmp_path: Path) -> None:
     home.open()
     counting = Outage(10**6, method="search_runs")
     whole = home.open_sweep("whole", {"kind": "sweep"}, None).id
-    with stricken(counting):
+    with failing_clients(counting):
         run_jobs(tmp_path / "whole", Notes(), whole)
     assert counting.calls > 9, "several calls for each job"
     for first in range(1, counting.calls + 1):
@@ -114,7 +114,7 @@ def test_an_outage_at_any_call_loses_no_job(tmp_path: Path) -> None:
             run_id = home.open_sweep(case, {"kind": "sweep"}, None).id
             watch = Notes()
             error = None
-            with stricken(Outage(first, length, is_answer_lost, method="search_runs")):
+            with failing_clients(Outage(first, length, is_answer_lost, method="search_runs")):
                 try:
                     run_jobs(tmp_path / case, watch, run_id)
                 except SweepNotRecordedError as caught:
@@ -171,10 +171,10 @@ def test_the_same_command_completes_a_sweep(
     words = (*words, f"outputs={tmp_path}/outputs")
     first = 2 if method == "log_batch" else 1  # the sweep has begun
     with (
-        stricken(Outage(first, method=method)),
+        failing_clients(Outage(first, method=method)),
         pytest.raises(SweepNotRecordedError) as caught,
     ):
-        run_sweep_here(*words)
+        run_sweep_in_process(*words)
     error = caught.value
     assert error.exit_code is ExitCode.UNAVAILABLE
     assert f". Nothing is lost: {kept} in '{error.folder}'. When" in str(error)
@@ -184,7 +184,7 @@ def test_the_same_command_completes_a_sweep(
     assert list(before) == [0, 1, 2]
     if "the trained model" in kept:
         monkeypatch.setattr(session, "train", lambda *_, **__: pytest.fail("trained again"))
-    run_sweep_here(*words)
+    run_sweep_in_process(*words)
     assert bool(notes.recorded) == ("the trained model" in kept)
     assert read_jobs(error.folder) == before, "no job was run again"
     check_complete(tmp_path, 3)
@@ -199,7 +199,7 @@ def test_half_recorded_jobs_of_an_abandoned_sweep_are_ended(
     tracker.open()
     job = (0, "x", (1.0, 2.0), {}, {"a": "b"}, {"c": 1.0}, "")
     dead = replace(ProcessMark.of_this_process(), pid="99999999")
-    with monkeypatch.context() as patch, stricken(Outage(1, method="log_batch")):
+    with monkeypatch.context() as patch, failing_clients(Outage(1, method="log_batch")):
         patch.setattr(ProcessMark, "of_this_process", lambda: dead)
         record = tracker.open_sweep("left", {"kind": "sweep"}, None)
         with pytest.raises(TrackingStoreError):

@@ -19,7 +19,7 @@ from sweeping import (
     STOP_IN_JOB,
     STUDY,
     WORKERS,
-    list_helpers,
+    list_descendants,
     list_points,
     list_workers,
     read_jobs,
@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed_does_not_end_the_sweep(starter: Starter, tmp_pa
     total, lost = 12, 3
     before = STOP_IN_JOB.format(number=lost)
     started = start_workers(starter, tmp_path, f"search.n_trials={total}", before)
-    helpers = list_helpers(started)
+    helpers = list_descendants(started)
     workers = list_workers(started)
     assert len(workers) == 2
     # The other one goes on by itself.
@@ -88,7 +88,7 @@ def test_a_worker_that_is_killed_does_not_end_the_sweep(starter: Starter, tmp_pa
 
 def test_workers_do_not_outlive_the_sweep(starter: Starter, tmp_path: Path) -> None:
     started = start_workers(starter, tmp_path, ENDLESS)
-    helpers = list_helpers(started)
+    helpers = list_descendants(started)
     assert len(helpers) > len(list_workers(started)) == 2
     os.kill(started.pid, signal.SIGKILL)
     assert started.wait().returncode == -signal.SIGKILL

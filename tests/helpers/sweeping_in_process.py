@@ -20,7 +20,7 @@ from sentiment.config import Job
 from sentiment.tracking import opening, retries
 
 
-class HereLauncher:
+class InProcessLauncher:
     """A launcher that runs each job in this process."""
 
     hydra: HydraSweep
@@ -37,9 +37,9 @@ class HereLauncher:
             run_trial(cfg, Job(folder, choices, words, sweep=folder.parent, number=number))
 
 
-def run_sweep_here(*words: str) -> None:
+def run_sweep_in_process(*words: str) -> None:
     """Run ``train.py -m`` with these words in this process."""
-    launcher = HereLauncher()
+    launcher = InProcessLauncher()
     with compose_sweep(list(words), launcher) as hydra:
         launcher.hydra = hydra
         given = hydra.config.hydra.sweeper.get("params") or {}
@@ -83,7 +83,7 @@ class Outage:
         raise MlflowException("away", error_code=TEMPORARILY_UNAVAILABLE)
 
 
-class Unreliable:
+class UnreliableClient:
     """An MLflow client whose calls go through an `Outage`."""
 
     def __init__(self, client: Any, outage: Outage) -> None:
@@ -95,12 +95,12 @@ class Unreliable:
 
 
 @contextmanager
-def stricken(outage: Outage) -> Iterator[None]:
+def failing_clients(outage: Outage) -> Iterator[None]:
     """Let all clients that are made in the ``with`` block meet an outage, without retries."""
     before, delays = opening.RetryingClient, retries._DELAYS
 
     def make(client: Any, store: str) -> Any:
-        return before(Unreliable(client, outage), store)
+        return before(UnreliableClient(client, outage), store)
 
     opening.RetryingClient = make  # type: ignore[assignment,misc]
     retries._DELAYS = ()  # type: ignore[assignment]
