@@ -243,7 +243,7 @@ def load(model: str | Path = "best", *settings: str) -> Model:
     >>> model.predict(["a great film", "what a bore"])
     array(['positive', 'negative'], dtype='<U8')
     """
-    from sentiment.commands.predict.choices import choose_model, choose_rule
+    from sentiment.commands.predict.models import choose_model, choose_rule
     from sentiment.config import make
 
     cfg = _compose("predict", ["input=-", _make_override("deploy.run", str(model)), *settings])

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from sklearn.pipeline import Pipeline
 
 from sentiment.commands.explain.page import write_page
-from sentiment.commands.predict.choices import choose_model, choose_rule
+from sentiment.commands.predict.models import choose_model, choose_rule
 from sentiment.config import make
 from sentiment.errors import ConfigError, EmptyDataError, OutputExistsError, quote_list
 from sentiment.files.columns import as_texts, strip_values

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from omegaconf import DictConfig
 
-from sentiment.commands.predict.choices import LoadedModel, Models, check_columns
+from sentiment.commands.predict.models import LoadedModel, Models, check_columns
 from sentiment.commands.predict.results import PredictionResult, make_report, read_result
 from sentiment.errors import (
     AllRowsRejectedError,

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from threading import Semaphore
 from typing import Any
 
-from sentiment.commands.serve import answers, bodies
+from sentiment.commands.serve import bodies, responses
 from sentiment.commands.serve.access import is_allowed
 from sentiment.commands.serve.documents import make_openapi
 from sentiment.commands.serve.explaining import explain
@@ -88,7 +88,7 @@ class App:
         self._file_requests = FileRequests(settings, metrics, log)
         self.count_waiting: Callable[[], int] = lambda: 0
         document = make_openapi(settings, [*routes])
-        self._openapi, self._pages = answers.encode(document), make_pages(settings, document)
+        self._openapi, self._pages = responses.encode(document), make_pages(settings, document)
         self._actions: dict[str, Callable[..., Awaitable[tuple[int, Headers, Any]]]] = {
             "predict": self._predict,
             "invocations": self._invoke,
@@ -116,7 +116,7 @@ class App:
         except RequestError as error:
             status = error.status
             headers = [_JSON, *error.headers]
-            body = answers.encode({"error": error.message})
+            body = responses.encode({"error": error.message})
         except DisconnectError:
             return
         except Exception:
@@ -195,7 +195,7 @@ class App:
                 return 200, [*headers], body
             case _:
                 raise RequestError(404, f"there is nothing at {path!r}; see /docs.")
-        return 200, [_JSON], answers.encode(content)
+        return 200, [_JSON], responses.encode(content)
 
     def _list_uris(self) -> dict[str, str]:
         return {route.name: route.champion.uri for route in self._routes.values()}
@@ -207,7 +207,7 @@ class App:
         self._check_queue()
         if media_type in KINDS:
             query = scope["query_string"]
-            return await self._file_requests.answer(
+            return await self._file_requests.respond(
                 route, KINDS[media_type], query, headers, receive
             )
         if scope["query_string"]:
@@ -220,9 +220,9 @@ class App:
         def read_texts(model: ServedModel) -> bodies.Texts:
             return bodies.read_body(data, model.limits, model.predictor.extra_columns, max_texts)
 
-        answer = await self._answer(route, data, read_texts)
-        body = answers.encode(answers.make_body(answer))
-        return answers.find_status(answer.texts), [_JSON], body
+        response = await self._respond(route, data, read_texts)
+        body = responses.encode(responses.make_body(response))
+        return responses.find_status(response.texts), [_JSON], body
 
     async def _invoke(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
@@ -236,9 +236,9 @@ class App:
             column, names = model.choice.text_column, model.predictor.extra_columns
             return bodies.read_invocation(data, media_type, column, model.limits, names, max_texts)
 
-        answer = await self._answer(route, data, read_texts)
-        body = answers.encode(answers.make_invocation_body(answer))
-        id_headers = [(b"x-request-id", answer.id.encode())] if answer.id else []
+        response = await self._respond(route, data, read_texts)
+        body = responses.encode(responses.make_invocation_body(response))
+        id_headers = [(b"x-request-id", response.id.encode())] if response.id else []
         return 200, [_JSON, *id_headers], body
 
     async def _feedback(
@@ -255,7 +255,7 @@ class App:
         if not self._log.add_labels(labels):
             raise too_busy("labels arrive faster than the log can be written")
         self._metrics.count_feedback(route.name, len(labels))
-        return 202, [_JSON], answers.encode({"accepted": len(labels)})
+        return 202, [_JSON], responses.encode({"accepted": len(labels)})
 
     async def _explain(
         self, route: Route, scope: Message, headers: Mapping[bytes, bytes], receive: Receive
@@ -268,11 +268,11 @@ class App:
             explanation = await loop.run_in_executor(self._pool, explain, route, data)
         finally:
             self._body_bytes -= len(data)
-        return 200, [_JSON], answers.encode(explanation)
+        return 200, [_JSON], responses.encode(explanation)
 
-    async def _answer(
+    async def _respond(
         self, route: Route, data: bytes, read_texts: Callable[[ServedModel], bodies.Texts]
-    ) -> answers.Answer:
+    ) -> responses.Response:
         """Predict, count and log the texts that `read_texts` returns for a model."""
         started = time.perf_counter()
         try:
@@ -284,46 +284,48 @@ class App:
         self._metrics.count_texts(route.name, model, texts, predictions)
         request_id = make_id() if self._log else ""
         seconds = time.perf_counter() - started
-        answer = answers.Answer(request_id, route.name, role, model, texts, predictions, seconds)
+        response = responses.Response(
+            request_id, route.name, role, model, texts, predictions, seconds
+        )
         if self._log is not None:
-            self._log.add_answer(answer)
-        self._start_shadow(route, answer)
-        return answer
+            self._log.add_response(response)
+        self._start_shadow(route, response)
+        return response
 
     async def _run_model(
         self, model: ServedModel, texts: bodies.Texts, size: int
     ) -> dict[str, list[Any]]:
         """Return the predictions, computed in a thread unless body and model are small."""
         if size <= _MAX_INLINE_BODY and model.is_quick and not texts.options.explain:
-            return answers.predict(model, texts)
+            return responses.predict(model, texts)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, answers.predict, model, texts)
+        return await loop.run_in_executor(self._pool, responses.predict, model, texts)
 
-    def _start_shadow(self, route: Route, answer: answers.Answer) -> None:
+    def _start_shadow(self, route: Route, response: responses.Response) -> None:
         """Queue a prediction of the same texts by the challenger, and count where both agree."""
-        challenger, texts = route.challenger, answer.texts
+        challenger, texts = route.challenger, response.texts
         if challenger is None or not route.shadow or not texts.values:
             return
-        labels = answer.predictions["prediction"]
+        labels = response.predictions["prediction"]
 
         def compare() -> None:
             started = time.perf_counter()
-            predictions = answers.predict(challenger, texts)
+            predictions = responses.predict(challenger, texts)
             seconds = time.perf_counter() - started
             pairs = zip(labels, predictions["prediction"], strict=True)
             agreements = sum(label == challenger_label for label, challenger_label in pairs)
             self._metrics.count_shadow(route.name, agreements, len(labels) - agreements)
             if self._log is not None:
-                self._log.add_answer(
-                    answers.Answer(
-                        answer.id,
+                self._log.add_response(
+                    responses.Response(
+                        response.id,
                         route.name,
                         SHADOW,
                         challenger,
                         texts,
                         predictions,
                         seconds,
-                        answer.at,
+                        response.at,
                     )
                 )
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from sentiment.commands.serve import answers
+from sentiment.commands.serve import responses
 from sentiment.commands.serve.bodies import Texts, read_body
 from sentiment.commands.serve.problems import RequestError
 from sentiment.commands.serve.routes import Options, Route, ServedModel
@@ -44,7 +44,7 @@ def explain(route: Route, data: bytes) -> dict[str, Any]:
 def _describe_prediction(model: ServedModel, texts: Texts) -> dict[str, Any]:
     predictor, (text,) = model.predictor, texts.values
     options = Options(probabilities=True, threshold=texts.options.threshold)
-    predictions = answers.predict(model, replace(texts, options=options))
+    predictions = responses.predict(model, replace(texts, options=options))
     label = predictions["prediction"][0]
     content: dict[str, Any] = {
         "model": model.uri,

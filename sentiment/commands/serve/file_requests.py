@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from sentiment.commands.serve.file_rows import FileAnswer
+from sentiment.commands.serve.file_rows import FileResponse
 from sentiment.commands.serve.log import TrafficLog, make_id
 from sentiment.commands.serve.metrics import Metrics
 from sentiment.commands.serve.problems import RequestError, too_busy, too_large
@@ -37,7 +37,7 @@ class FileRequests:
         self._pool = ThreadPoolExecutor(_MAX_FILES, "stream")
         self._active = 0
 
-    async def answer(
+    async def respond(
         self,
         route: Route,
         kind: str,
@@ -104,7 +104,7 @@ class FileRequests:
         if self._log and rows:
             request_id, seconds = make_id(), time.perf_counter() - started
             self._log.add_file(
-                FileAnswer(request_id, route.name, role, model, options, rows, seconds)
+                FileResponse(request_id, route.name, role, model, options, rows, seconds)
             )
             id_headers = [(b"x-request-id", request_id.encode())]
         if result.problem:

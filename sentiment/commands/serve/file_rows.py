@@ -147,7 +147,7 @@ class RowSpool:
 
 
 @dataclass(frozen=True)
-class FileAnswer:
+class FileResponse:
     """Predictions for a file.
 
     Attributes

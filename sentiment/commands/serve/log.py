@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentiment.commands.serve.answers import Answer
 from sentiment.commands.serve.feedback import Label
-from sentiment.commands.serve.file_rows import FileAnswer, RowSpool
+from sentiment.commands.serve.file_rows import FileResponse, RowSpool
 from sentiment.commands.serve.metrics import Metrics
+from sentiment.commands.serve.responses import Response
 from sentiment.commands.serve.routes import Options, ServedModel
 from sentiment.config.schemas import LogSettings
 from sentiment.files.hourly import HourlyTable, recover, remove_old
@@ -57,7 +57,7 @@ class TrafficLog:
         self._lock = threading.Lock()
         self._queue: dict[str, list[Any]] = {name: [] for name in TABLES}
         self._size = 0
-        self._files: deque[FileAnswer] = deque()
+        self._files: deque[FileResponse] = deque()
         self._file_size = 0
         self._cleanup_hour = ""  # hour of the last cleanup
         self._failed = False
@@ -73,29 +73,29 @@ class TrafficLog:
         self._stop_event.set()
         self._thread.join()
 
-    def add_answer(self, answer: Answer) -> None:
+    def add_response(self, response: Response) -> None:
         """Queue the predictions for a request."""
-        texts = answer.texts
+        texts = response.texts
         if not texts.count:
             return
         size = _ROW_CHARS * texts.count
         if self._settings.texts:
             size += sum(map(len, texts.values))
-        self._add(PREDICTIONS, [answer], size, texts.count)
+        self._add(PREDICTIONS, [response], size, texts.count)
 
     def make_spool(self) -> RowSpool:
         """Return a temporary file for the rows of a predicted file; see `add_file`."""
         return RowSpool(with_texts=self._settings.texts)
 
-    def add_file(self, answer: FileAnswer) -> None:
+    def add_file(self, response: FileResponse) -> None:
         """Queue the rows of a predicted file."""
-        rows = answer.rows
+        rows = response.rows
         with self._lock:
             if has_room := self._file_size + rows.size <= _MAX_FILE_BYTES:
                 self._file_size += rows.size
-                self._files.append(answer)
+                self._files.append(response)
         if not has_room:
-            self._finish_file(answer)
+            self._finish_file(response)
 
     def add_labels(self, labels: Sequence[Label]) -> bool:
         """Queue labels; return False if the queue is full."""
@@ -126,9 +126,9 @@ class TrafficLog:
         with self._lock:
             queue, self._size = self._queue, 0
             self._queue = {name: [] for name in TABLES}
-        answers = queue[PREDICTIONS]
-        if answers:
-            self._write(PREDICTIONS, _tabulate(answers, with_texts=self._settings.texts), now)
+        responses = queue[PREDICTIONS]
+        if responses:
+            self._write(PREDICTIONS, _tabulate(responses, with_texts=self._settings.texts), now)
         if queue[FEEDBACK]:
             self._write(FEEDBACK, _tabulate_labels(queue[FEEDBACK]), now)
         self._write_files(now)
@@ -144,20 +144,20 @@ class TrafficLog:
         """Write one part of the queued files, so that other rows do not wait for whole files."""
         batches: list[pa.RecordBatch] = []
         while self._files and sum(rows.nbytes for rows in batches) < _FILE_WRITE_BYTES:
-            answer = self._files[0]
-            rows = answer.rows.read_next()
+            response = self._files[0]
+            rows = response.rows.read_next()
             if rows is not None:
-                batches.append(_tabulate_file(answer, rows))
+                batches.append(_tabulate_file(response, rows))
                 continue
             with self._lock:
                 self._files.popleft()
-                self._file_size -= answer.rows.size
-            self._finish_file(answer)
+                self._file_size -= response.rows.size
+            self._finish_file(response)
         if batches:
             self._write(PREDICTIONS, pa.concat_batches(batches), now)
 
-    def _finish_file(self, answer: FileAnswer) -> None:
-        rows = answer.rows
+    def _finish_file(self, response: FileResponse) -> None:
+        rows = response.rows
         rows.close()
         if rows.read_count < rows.count:
             self._metrics.count_logged(PREDICTIONS, "dropped", rows.count - rows.read_count)
@@ -205,20 +205,21 @@ def make_id() -> str:
     return os.urandom(_ID_BYTES).hex()
 
 
-def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
+def _tabulate(responses: Sequence[Response], *, with_texts: bool) -> pa.RecordBatch:
     rows: list[tuple[Any, ...]] = []
-    for answer in answers:
-        texts, choice = answer.texts, answer.model.choice
-        shared = (answer.route, answer.role, choice.uri, choice.run_id, answer.model.alias_version,
-                  answer.seconds, _write_rule(answer.model, texts.options))  # fmt: skip
-        at = int(answer.at * 1e6)
+    for response in responses:
+        texts, model = response.texts, response.model
+        rule = _write_rule(model, texts.options)
+        shared = (response.route, response.role, model.choice.uri, model.choice.run_id,
+                  model.alias_version, response.seconds, rule)  # fmt: skip
+        at = int(response.at * 1e6)
         predictions = zip(
-            answer.predictions["prediction"],
-            answer.predictions["probability"],
+            response.predictions["prediction"],
+            response.predictions["probability"],
             texts.values,
             strict=True,
         )
-        for i, text_id in enumerate(answer.list_ids()):
+        for i, text_id in enumerate(response.list_ids()):
             if i in texts.faults:
                 # Log only the part before the colon, since the rest may quote the text.
                 reason = texts.faults[i].partition(":")[0]
@@ -230,14 +231,14 @@ def _tabulate(answers: Sequence[Answer], *, with_texts: bool) -> pa.RecordBatch:
     return _make_batch(rows, SCHEMAS[PREDICTIONS])
 
 
-def _tabulate_file(answer: FileAnswer, rows: pa.RecordBatch) -> pa.RecordBatch:
+def _tabulate_file(response: FileResponse, rows: pa.RecordBatch) -> pa.RecordBatch:
     """Return rows of a predicted file with the columns of the log."""
-    choice, schema = answer.model.choice, SCHEMAS[PREDICTIONS]
-    ids = pc.binary_join_element_wise(answer.id, rows["position"].cast(pa.string()), "-")
+    choice, schema = response.model.choice, SCHEMAS[PREDICTIONS]
+    ids = pc.binary_join_element_wise(response.id, rows["position"].cast(pa.string()), "-")
     shared = {
-        "time": int(answer.at * 1e6), "route": answer.route, "role": answer.role,
-        "model": choice.uri, "run_id": choice.run_id, "version": answer.model.alias_version,
-        "seconds": answer.seconds, "rule": _write_rule(answer.model, answer.options),
+        "time": int(response.at * 1e6), "route": response.route, "role": response.role,
+        "model": choice.uri, "run_id": choice.run_id, "version": response.model.alias_version,
+        "seconds": response.seconds, "rule": _write_rule(response.model, response.options),
     }  # fmt: skip
     columns = {"id": ids}
     for field in schema:

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from sentiment.commands.serve import answers
+from sentiment.commands.serve import responses
 
 # Maximum size of the headers of a request, names and values; as in uvicorn's other protocol.
 _MAX_HEADER_BYTES = 2**16
@@ -54,7 +54,7 @@ class LimitedProtocol(HttpToolsProtocol):
         else:
             status = HTTPStatus.BAD_REQUEST
             msg = "the request is not HTTP/1.1."
-        body = answers.encode({"error": msg})
+        body = responses.encode({"error": msg})
         self.transport.write(
             b"%scontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%s"
             % (STATUS_LINE[status], len(body), body)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sentiment.commands.predict.choices import choose_model, load_predictor
+from sentiment.commands.predict.models import choose_model, load_predictor
 from sentiment.config.schemas import RouteSettings
 from sentiment.errors import LISTED, ConfigError, quote_list
 from sentiment.files.batches import Limits

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from sentiment.commands.predict.choices import choose_model
+from sentiment.commands.predict.models import choose_model
 from sentiment.commands.suggest.texts import (
     LABEL_COLUMN,
     Candidates,

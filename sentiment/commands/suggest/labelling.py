@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from omegaconf import DictConfig
 
-from sentiment.commands.suggest.answers import AnswerFile
 from sentiment.commands.suggest.job import SuggestionResult
+from sentiment.commands.suggest.label_file import LabelFile
 from sentiment.commands.suggest.server import LabelingServer
 from sentiment.commands.suggest.session import Item, Session
 from sentiment.commands.suggest.texts import LABEL_COLUMN, LABELER_COLUMN
@@ -46,7 +46,7 @@ def open_page(cfg: DictConfig, result: SuggestionResult) -> LabelingServer:
         positions = random.choice(len(items), len(shared_texts), replace=False)
         order[np.isin(order, positions)] = np.arange(len(result.rows), len(items))
         order[~np.isin(np.arange(len(items)), positions)] = np.arange(len(result.rows))
-    file = AnswerFile(result.path)
+    file = LabelFile(result.path)
     try:
         session = Session(
             [items[k] for k in order], result.labels, cfg.labeler or "", file, result.known,

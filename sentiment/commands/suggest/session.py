@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sentiment.commands.suggest.agreement import Agreement, measure_agreement
-from sentiment.commands.suggest.answers import AnswerFile
+from sentiment.commands.suggest.label_file import LabelFile
 from sentiment.data.label_sets import join_labels
 from sentiment.redaction.printable import show_name
 
@@ -46,7 +46,7 @@ class Session:
         Labels to choose from.
     labeler : str
         Name of the person.
-    file : AnswerFile
+    file : LabelFile
         File of the answers.
     earlier : DataFrame
         Earlier answers of all people: columns ``text``, ``label``, ``labeler``.
@@ -55,14 +55,14 @@ class Session:
 
     Attributes
     ----------
-    items, labels, labeler, file, separator : sequence of Item, list of str, str, AnswerFile, str
+    items, labels, labeler, file, separator : sequence of Item, list of str, str, LabelFile, str
         As above.
     answers : list of str
         Answers for the first items; "" for a skipped text.
     """
 
     def __init__(
-        self, items: Sequence[Item], labels: Sequence[str], labeler: str, file: AnswerFile,
+        self, items: Sequence[Item], labels: Sequence[str], labeler: str, file: LabelFile,
         earlier: pd.DataFrame, separator: str | None = None,
     ) -> None:  # fmt: skip
         self.items, self.labels, self.labeler, self.file = items, list(labels), labeler, file

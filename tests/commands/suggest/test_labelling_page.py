@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
 from sentiment.commands.suggest.agreement import measure_agreement
-from sentiment.commands.suggest.answers import AnswerFile
 from sentiment.commands.suggest.job import suggest
+from sentiment.commands.suggest.label_file import LabelFile
 from sentiment.commands.suggest.labelling import choose_shared, open_page
 from sentiment.commands.suggest.server import LabelingServer
 from sentiment.commands.suggest.session import Item, Session
@@ -76,7 +76,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def session(path: Path) -> Iterator[Session]:
     items = [Item(text, "bad", "0.52", "unsure") for text in TEXTS]
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         yield Session(items, ["good", "bad"], "ann", file, EMPTY)
 
 
@@ -113,7 +113,7 @@ def test_names_are_printable(path: Path) -> None:
     evil = "\u202eevil"
     item = Item("one", evil, "0.52", "unsure")
     earlier = pd.DataFrame([("one", "good", evil)], columns=["text", "label", "labeler"])
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         session = Session([item], ["good", evil], "ann", file, earlier)
         assert session.describe()["guess"] == r"\u202eevil"
         session.answer(0, [evil])
@@ -178,7 +178,7 @@ def test_the_page_holds_no_text_and_loads_nothing(browser: Browser) -> None:
 
 
 def test_a_text_may_have_several_labels_or_none(path: Path) -> None:
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         items = [Item(text) for text in TEXTS]
         session = Session(items, ["late", "refund", "other"], "ann", file, EMPTY, ";")
         session.answer(0, ["refund", "late", "refund"])
@@ -220,7 +220,7 @@ def test_what_a_kill_leaves_of_a_row_is_cut_off(
 ) -> None:
     path = tmp_path_factory.mktemp("cut") / "ann.csv"
     row_ends = []
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         for text in rows:
             file.append([text, "good", "ann", "", "", "", "2026"])
             row_ends.append(path.stat().st_size)
@@ -230,9 +230,9 @@ def test_what_a_kill_leaves_of_a_row_is_cut_off(
         os.truncate(path, size)
     # Without its line break, the last row is complete.
     complete_rows = sum(row_end - 1 <= size for row_end in row_ends)
-    AnswerFile(path).close()
+    LabelFile(path).close()
     assert path.exists() == bool(complete_rows)
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         file.append(["one more", "bad", "ann", "", "", "", "2026"])
     assert [row[0] for row in read(path)] == [*rows[:complete_rows], "one more"]
 
@@ -243,7 +243,7 @@ def test_training_reads_what_was_labelled(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("read") / "ann.csv"
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         for text in texts:
             file.append([text, "good", "ann", "", "", "", "2026"])
     batches = open_input(path).read("text", Limits(added=()), Position())
@@ -252,7 +252,7 @@ def test_training_reads_what_was_labelled(
 
 def test_a_file_that_another_program_has_changed(path: Path) -> None:
     row = ["a", "good", "ann", "", "", "", "2026"]
-    with closing(AnswerFile(path)) as file:
+    with closing(LabelFile(path)) as file:
         file.append(row)
         file.remove_last()
         assert not path.exists()
@@ -266,17 +266,17 @@ def test_a_file_that_another_program_has_changed(path: Path) -> None:
         assert [label for _, label, _ in read(path)] == ["fine", "good"]
         file.remove_last()
         assert path.read_bytes() == content
-    AnswerFile(path).close()
+    LabelFile(path).close()
     assert path.read_bytes() == content, "a row without a line break is a whole one"
 
 
 def test_two_processes_do_not_write_one_file(path: Path) -> None:
-    with closing(AnswerFile(path)), pytest.raises(LabelsBusyError):
-        AnswerFile(path)
-    AnswerFile(path).close()
+    with closing(LabelFile(path)), pytest.raises(LabelsBusyError):
+        LabelFile(path)
+    LabelFile(path).close()
     path.write_text("text,label\nx,y\n")
     with pytest.raises(UnreadableFileError, match="its columns are text, label"):
-        AnswerFile(path)
+        LabelFile(path)
     assert path.read_text() == "text,label\nx,y\n"
 
 
@@ -425,12 +425,12 @@ def test_mistakes_of_the_page(tmp_path: Path) -> None:
 def test_a_process_that_is_killed_has_saved_each_answer(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import pandas as pd\n"
-        "from sentiment.commands.suggest.answers import AnswerFile\n"
+        "from sentiment.commands.suggest.label_file import LabelFile\n"
         "from sentiment.commands.suggest.server import LabelingServer\n"
         "from sentiment.commands.suggest.session import Item, Session\n"
         "rows = pd.DataFrame(columns=['text', 'label', 'labeler'], dtype='str')\n"
         "items = [Item('one'), Item('two')]\n"
-        "file = AnswerFile(Path(sys.argv[1]))\n"
+        "file = LabelFile(Path(sys.argv[1]))\n"
         "server = LabelingServer(Session(items, ['a', 'b'], 'ann', file, rows), 0, '')\n"
         "print(server.address, flush=True); server.serve()\n"
     )

@@ -12,7 +12,7 @@ import skops.io
 
 import sentiment
 from sentiment.commands.finalize.job import finalize
-from sentiment.commands.predict.choices import Models
+from sentiment.commands.predict.models import Models
 from sentiment.commands.train.fitting import Fitting
 from sentiment.commands.train.view import show_training
 from sentiment.config import compose

@@ -18,7 +18,7 @@ encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """Predictions for one request.
 
     Attributes
@@ -77,12 +77,12 @@ def predict(model: ServedModel, texts: Texts) -> dict[str, list[Any]]:
     return predictor.predict_few(texts.values, columns)
 
 
-def make_body(answer: Answer) -> dict[str, Any]:
+def make_body(response: Response) -> dict[str, Any]:
     """Return the body of the response to a request with one text or several.
 
     A rejected text has an ``error`` instead of a prediction.
     """
-    model, texts, predictions = answer.model, answer.texts, answer.predictions
+    model, texts, predictions = response.model, response.texts, response.predictions
     if texts.is_single:
         row: dict[str, Any] = (
             {"error": texts.faults[0]}
@@ -90,17 +90,17 @@ def make_body(answer: Answer) -> dict[str, Any]:
             else {name: values[0] for name, values in predictions.items()}
         )
         row["model"] = model.uri
-        return row | {"id": answer.id} if answer.id else row
+        return row | {"id": response.id} if response.id else row
     rows = _list_rows(predictions)
     for position in sorted(texts.faults):
         rows.insert(position, {"error": texts.faults[position]})
-    if answer.id:
-        for row, row_id in zip(rows, answer.list_ids(), strict=True):
+    if response.id:
+        for row, row_id in zip(rows, response.list_ids(), strict=True):
             row["id"] = row_id
     return {"model": model.uri, "predictions": rows}
 
 
-def make_invocation_body(answer: Answer) -> dict[str, Any]:
+def make_invocation_body(response: Response) -> dict[str, Any]:
     """Return the body of the response to MLflow's ``/invocations``.
 
     Raises
@@ -108,7 +108,7 @@ def make_invocation_body(answer: Answer) -> dict[str, Any]:
     RequestError
         A row is rejected: in MLflow's format, a response cannot report errors of single rows.
     """
-    model, texts, predictions = answer.model, answer.texts, answer.predictions
+    model, texts, predictions = response.model, response.texts, response.predictions
     if texts.faults:
         position, reason = next(iter(texts.faults.items()))
         raise RequestError(

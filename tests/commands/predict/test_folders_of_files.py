@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sentiment.commands.predict import choices
+from sentiment.commands.predict import models
 from sentiment.commands.predict.job import predict, predict_files
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import compose
@@ -45,9 +45,9 @@ def test_small_files_are_predicted_as_one_by_one(
     model: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded, waits = [], []
-    load, sync, datasync = choices.load_model, os.fsync, os.fdatasync
+    load, sync, datasync = models.load_model, os.fsync, os.fdatasync
     monkeypatch.setattr(
-        choices, "load_model", lambda path, digest=None: loaded.append(path) or load(path, digest)
+        models, "load_model", lambda path, digest=None: loaded.append(path) or load(path, digest)
     )
     monkeypatch.setattr(os, "fsync", lambda file: waits.append(file) or sync(file))
     monkeypatch.setattr(os, "fdatasync", lambda file: waits.append(file) or datasync(file))

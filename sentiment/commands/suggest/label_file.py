@@ -18,7 +18,7 @@ FIELDS = ("text", "label", "labeler", "guess", "probability", "reason", "labelle
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class AnswerFile:
+class LabelFile:
     """A CSV file of answers: rows are appended, and the last rows can be removed again.
 
     Each row is written and synced to the disk at once. If a killed process left an incomplete row,
@@ -42,7 +42,7 @@ class AnswerFile:
     >>> import tempfile
     >>> from contextlib import closing
     >>> path = Path(tempfile.mkdtemp(), "ann.csv")
-    >>> with closing(AnswerFile(path)) as file:
+    >>> with closing(LabelFile(path)) as file:
     ...     file.append(["a gem", "positive", "ann", "", "", "", ""])
     ...     file.append(["a bore", "positive", "ann", "", "", "", ""])
     ...     file.remove_last()
