@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+# Aliases of the champion, and of the champion that it replaced.
+CHAMPION, PREVIOUS = "champion", "previous"
 # Error codes of MLflow for a missing model and for a missing alias.
 _ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 

@@ -15,7 +15,7 @@ from sentiment.commands.compare.contenders import is_data_override
 from sentiment.commands.compare.job import compare, describe
 from sentiment.commands.predict.job import predict_files
 from sentiment.commands.promote.decision import Promotion
-from sentiment.commands.promote.history import CHAMPION, FLOW
+from sentiment.commands.promote.history import FLOW
 from sentiment.commands.promote.job import find_reasons, promote
 from sentiment.commands.search.results import read_winner
 from sentiment.commands.train.files import list_params
@@ -48,6 +48,7 @@ from sentiment.redaction import redact
 from sentiment.tracking import Tracker
 from sentiment.tracking.folder import make_timestamp
 from sentiment.tracking.recording import record_earlier
+from sentiment.tracking.registry import CHAMPION
 
 Facts = dict[str, Any]
 

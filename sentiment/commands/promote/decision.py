@@ -15,15 +15,14 @@ from sentiment.commands.compare.live import LiveComparison
 from sentiment.commands.promote.anchor import AnchorCheck
 from sentiment.commands.promote.history import (
     ANCHOR,
-    CHAMPION,
     DONE,
     LAST,
-    PREVIOUS,
     REPLACED,
     Defender,
 )
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
 from sentiment.tracking.folder import make_timestamp
+from sentiment.tracking.registry import CHAMPION, PREVIOUS
 
 _RECORD_FILE = "promotion.json"
 

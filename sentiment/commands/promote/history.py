@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from sentiment.errors import ModelPackageError, RunNotFoundError, UntrustedModelError
 from sentiment.modeling.model_files import load_model
 from sentiment.tracking import MlflowRegistry, StoredRun, Tracker, Version
+from sentiment.tracking.registry import CHAMPION, PREVIOUS
 
-CHAMPION, PREVIOUS = "champion", "previous"
 # Tags of a version: the version that it replaced, whether its promotion is complete, when and by
 # which command it was rolled back, and the anchor that its successors are compared with.
 REPLACED, DONE = "promotion.replaced", "promotion.done"

@@ -6,10 +6,10 @@ from omegaconf import DictConfig
 
 from sentiment.commands.compare.live import LiveComparison, find_positive, measure_live
 from sentiment.commands.promote.decision import Promotion
-from sentiment.commands.promote.history import CHAMPION, PREVIOUS
 from sentiment.errors import EmptyDataError
 from sentiment.files.traffic import Traffic
 from sentiment.tracking import StoredRun, Tracker, Version
+from sentiment.tracking.registry import CHAMPION, PREVIOUS
 
 
 def check_live(

@@ -6,9 +6,7 @@ from omegaconf import DictConfig
 
 from sentiment.commands.promote.decision import Promotion, name_version
 from sentiment.commands.promote.history import (
-    CHAMPION,
     LAST,
-    PREVIOUS,
     REPLACED,
     ROLLED_BACK,
     ROLLED_BACK_BY,
@@ -18,6 +16,7 @@ from sentiment.commands.promote.history import (
 from sentiment.config import suggest_command
 from sentiment.errors import NothingToRollBackError, UnusableVersionError
 from sentiment.tracking import MlflowRegistry, Tracker, Version
+from sentiment.tracking.registry import CHAMPION, PREVIOUS
 
 
 def roll_back(tracker: Tracker, cfg: DictConfig, command: str) -> Promotion:

@@ -164,6 +164,7 @@ def _train_winner(hydra: HydraSweep, study: Study, session: Session) -> None:
         return
     with hold_lock(session.folder / ".lock"):  # another process may end at this moment
         if not study.claim_winner(best.number):
+            session.report_earlier_winner(best.number)
             return
     session.train_winner(best, *hydra.compose(best.overrides))
     figures = session.folder / "figures"

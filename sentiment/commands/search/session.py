@@ -241,6 +241,13 @@ class Session:
             log.warning("in %s of %s: %s", jobs, count_of(len(known), "job"), text)
         self.observer.on_ranking(self.ranking, known)
 
+    def report_earlier_winner(self, best: int) -> None:
+        """Report the run of the best job, if an earlier process has trained it."""
+        winner = read_winner(self.folder)
+        if winner is not None and winner.number == best:
+            run = f"run {winner.run}" if winner.run else f"'{winner.folder}'"
+            self.observer.on_note(f"#{best} was trained in full before: {run}")
+
     @property
     def failed(self) -> list[JobResult]:
         """The results of the jobs that failed."""

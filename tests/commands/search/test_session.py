@@ -15,7 +15,7 @@ from sentiment.commands.search import session
 from sentiment.commands.search.failures import FailurePolicy
 from sentiment.commands.search.observing import OBSERVER, SweepObserver
 from sentiment.commands.search.ranking import find_objectives
-from sentiment.commands.search.results import JobResult, write_result
+from sentiment.commands.search.results import JobResult, write_result, write_state
 from sentiment.commands.search.session import Session
 from sentiment.errors import (
     ExitCode,
@@ -280,6 +280,21 @@ def test_the_count_cache_is_noted_if_it_saved_seconds(
     with session.recording(COMMAND):
         pass
     assert watch.notes == note
+
+
+def test_the_best_job_of_a_complete_search_is_reported_again(tmp_path: Path) -> None:
+    session = make_session(tmp_path, Shared())
+    session.observer = watch = Notes()
+    session.report_earlier_winner(3)
+    assert watch.notes == []  # another process trains it
+    write_state(tmp_path / "winner" / "metrics.json", {})
+    write_state(tmp_path / "winner" / "job.json", {"number": 3, "run": "0123abcd"})
+    session.report_earlier_winner(2)
+    session.report_earlier_winner(3)
+    write_state(tmp_path / "winner" / "job.json", {"number": 3, "run": None})  # without tracking
+    session.report_earlier_winner(3)
+    before = "#3 was trained in full before: "
+    assert watch.notes == [f"{before}run 0123abcd", f"{before}'{tmp_path / 'winner'}'"]
 
 
 def test_an_interrupt_says_what_is_kept(tmp_path: Path) -> None:
