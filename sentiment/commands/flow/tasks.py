@@ -13,7 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from sentiment.commands.flow.steps import Facts, Steps
 from sentiment.config import explain_error, suggest_command
-from sentiment.errors import ExitCode, NoChampionError, StepFailedError, explain_os_error
+from sentiment.errors import (
+    ExitCode,
+    NoChampionError,
+    StepFailedError,
+    UnusablePathError,
+    explain_os_error,
+)
 from sentiment.redaction import format_error, redact
 from sentiment.redaction.printable import escape_markdown
 from sentiment.tracking import provenance
@@ -73,6 +79,11 @@ def hiding_secrets(step: str) -> Iterator[None]:
         yield
     except Exception as error:
         explained = explain_error(error) or explain_os_error(error)
+        if isinstance(explained, UnusablePathError) and explained.exit_code is ExitCode.IO_ERROR:
+            reason = (
+                f"{explained} What the steps before it made is kept: run the same command again"
+            )
+            explained = StepFailedError(step, reason, explained.exit_code)
         if explained is None:
             log.error("the step %r failed:\n%s", step, format_error(error))
             reason = redact(f"{type(error).__name__}: {error}")

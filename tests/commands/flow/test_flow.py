@@ -35,6 +35,7 @@ from sentiment.config import compose, quote_free_text
 from sentiment.data.datasets import EmbeddedReviews
 from sentiment.errors import (
     ConfigError,
+    ExitCode,
     FlowServerError,
     NoChampionError,
     NoTextColumnError,
@@ -284,7 +285,7 @@ def test_a_step_that_fails_leaves_the_champion(
     assert read_aliases(tmp_path)["champion"] == first.run
 
 
-@pytest.mark.parametrize(("number", "code"), [(ENAMETOOLONG, 2), (EACCES, 2), (ENOSPC, 74)])
+@pytest.mark.parametrize(("number", "code"), [(ENAMETOOLONG, 2), (EACCES, 2)])
 def test_a_step_whose_path_cannot_be_used_is_one_message(
     caplog: pytest.LogCaptureFixture, number: int, code: int
 ) -> None:
@@ -295,6 +296,21 @@ def test_a_step_whose_path_cannot_be_used_is_one_message(
         raise OSError(number, os.strerror(number), "in.csv")
     assert caught.value.exit_code == code
     assert not caplog.records
+
+
+def test_a_step_whose_disk_is_full_says_what_is_kept() -> None:
+    with (
+        pytest.raises(StepFailedError) as caught,
+        hiding_secrets("flow"),
+        hiding_secrets("predict"),
+    ):
+        raise OSError(ENOSPC, os.strerror(ENOSPC), "out.csv")
+    assert caught.value.exit_code is ExitCode.IO_ERROR
+    assert str(caught.value) == (
+        "the step 'predict' of the flow failed: 'out.csv' cannot be used: No space left on device. "
+        "Check the path, its permissions and the space on the disk. What the steps before it made "
+        "is kept: run the same command again."
+    )
 
 
 @pytest.mark.slow
