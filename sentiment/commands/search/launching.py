@@ -246,24 +246,12 @@ class JobRunner:
                     self._launch(partial(self._next_job, postponed, next_job, problems))
                 except Exception as error:  # of the launcher: the jobs report their own
                     problem = error
-            pending = self._pending
-            if problem is None and not pending:
+            if problem is None and not self._pending:
                 return
-            lost = [job for job in pending.values() if self._was_started(job.number, begun)]
-            faulty = self._find_faulty(pending.values()) if problem else {}
-            if faulty:
-                failed = faulty
-            elif lost or problem is None or isinstance(problem, BrokenExecutor):
-                no_result = RuntimeError(
-                    f"the job ended without a result ({problem or 'no error'})"
-                )
-                failed = dict.fromkeys((job.number for job in lost or pending.values()), no_result)
-            else:
-                raise problem
-            for number, reason in failed.items():
-                self._on_result(self._fail(pending.pop(number), begun, reason))
-            postponed += pending.values()
-            pending.clear()
+            for number, cause in self._find_errors(problem, begun).items():
+                self._on_result(self._fail(self._pending.pop(number), begun, cause))
+            postponed += self._pending.values()
+            self._pending.clear()
 
     def _next_job(
         self,
@@ -293,6 +281,21 @@ class JobRunner:
             f"hydra.sweep.dir={quote(str(self.folder))}",
             f"hydra.sweep.subdir='{job.number}'",
         ]
+
+    def _find_errors(self, problem: Exception | None, begun: float) -> dict[int, Exception]:
+        """Return the errors of the pending jobs that have failed, by number.
+
+        The launcher has ended, with an error if there is a `problem`, which is raised if no job
+        accounts for it. A job that never started has not failed, unless its config cannot be
+        composed: it is run again.
+        """
+        if problem is not None and (faulty := self._find_faulty(self._pending.values())):
+            return faulty
+        started = [number for number in self._pending if self._was_started(number, begun)]
+        if not started and problem is not None and not isinstance(problem, BrokenExecutor):
+            raise problem
+        error = RuntimeError(f"the job ended without a result ({problem or 'no error'})")
+        return dict.fromkeys(started or self._pending, error)
 
     def _was_started(self, number: int, since: float) -> bool:
         """Return whether Hydra made the folder of a job."""
