@@ -3,8 +3,10 @@
 import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from sentiment.commands.search.failures import FailurePolicy, check_failures
@@ -14,7 +16,7 @@ from sentiment.commands.search.results import PlannedJob, list_damaged, read_res
 from sentiment.commands.search.session import Session
 from sentiment.commands.search.studies.figures import save_study_figures
 from sentiment.commands.search.studies.folder import claim_folder, keep_study
-from sentiment.commands.search.studies.spaces import Space, make_sampler, read_space
+from sentiment.commands.search.studies.spaces import Space, has_setting, make_sampler, read_space
 from sentiment.commands.search.studies.storage import JOURNAL, check_apart, open_storage
 from sentiment.commands.search.studies.study import Study
 from sentiment.commands.search.trial import (
@@ -23,7 +25,7 @@ from sentiment.commands.search.trial import (
     list_settings,
     read_data,
 )
-from sentiment.config import check_config, list_typed
+from sentiment.config import check_config, find_key, list_typed
 from sentiment.config.schemas import list_defaults
 from sentiment.errors import ConfigError, count_of, quote_list
 from sentiment.files.locking import hold_lock
@@ -54,6 +56,7 @@ def run_search(hydra: HydraSweep, sampler: DictConfig, arguments: Sequence[str])
     objectives = find_objectives(settings.objectives or [cfg.optimize])
     space = read_space(settings, arguments, lambda words: hydra.compose(words)[0])
     _check_comparable(space)
+    _check_model(hydra, space, arguments)
     jobs = hydra.check_jobs(space.list_samples())
     # Raises what is wrong with the sampler, before anything is made.
     make_sampler(sampler, space, cfg.seed, parallel=hydra.is_parallel)
@@ -184,6 +187,24 @@ def _check_comparable(space: Space) -> None:
                 "grid, which averages over seeds: the same command without search=."
             ]
         )
+
+
+def _check_model(hydra: HydraSweep, space: Space, arguments: Sequence[str]) -> None:
+    """Raise if the search draws settings of a model other than the typed one."""
+    typed = set(map(find_key, arguments))
+    drawn = [key for key in space.common if key.startswith("model.") and key not in typed]
+    if "model" not in space.fixed or not drawn:
+        return
+    model = f"model={space.fixed['model']}"
+    with suppress(HydraException):  # a model without a file is reported with the jobs
+        cfg, _ = hydra.compose(space.write({}))
+        if missing := [key for key in drawn if not has_setting(cfg, key)]:
+            raise ConfigError(
+                [
+                    f"the search draws {quote_list(missing)}, which {model} does not have. Choose "
+                    f"the search over models, which draws its settings: search=all {model}"
+                ]
+            )
 
 
 def _list_fixed_settings(cfg: DictConfig, space: Space) -> dict[str, str]:

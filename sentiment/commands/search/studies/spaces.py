@@ -235,7 +235,9 @@ def read_space(
         for name in list_values(typed[_FEATURES]):
             cfg = compose([*shared, f"{_FEATURES}={name}"])
             space = _select_features(read(cfg.search.space) | typed)
-            branches[_FEATURES][name] = {key: d for key, d in space.items() if _has(cfg, key)}
+            branches[_FEATURES][name] = {
+                key: d for key, d in space.items() if has_setting(cfg, key)
+            }
         common = {key: d for key, d in common.items() if key not in _select_features(common)}
     if "model" in typed and "model" not in branches and any(k.startswith("model.") for k in common):
         models = ",".join(map(str, list_values(typed["model"])))
@@ -265,7 +267,7 @@ def _select_features(space: Mapping[str, Any]) -> dict[str, Any]:
     return {key: d for key, d in space.items() if key.startswith(f"{_FEATURES}.")}
 
 
-def _has(cfg: DictConfig, key: str) -> bool:
+def has_setting(cfg: DictConfig, key: str) -> bool:
     """Return whether a config has a setting, whose value may be null."""
     group, _, name = key.rpartition(".")
     node = OmegaConf.select(cfg, group)
