@@ -30,6 +30,8 @@ _BIASED = ("ece",)
 # Change of a weight of 1 for numerical derivatives.
 _STEP = 1e-3
 
+# File in the folder of a run that holds its intervals, by ``<split>/<name>``.
+INTERVALS_FILE = "scores/intervals.json"
 # Bounds of an interval; NaN if there are too few rows for one.
 Interval = tuple[float, float]
 

@@ -14,6 +14,7 @@ from sentiment.commands.search.results import JobResult, read_result, read_state
 from sentiment.commands.search.studies.figures import measure_importances
 from sentiment.commands.search.studies.spaces import read_setting
 from sentiment.errors import StudyNotFoundError
+from sentiment.modeling.intervals import INTERVALS_FILE, Interval
 from sentiment.tracking.choosing import describe_score
 
 # With fewer trials, importances are noise: twice the 10 that Optuna's TPE draws at random first.
@@ -57,6 +58,8 @@ class BestTrial:
     metrics : dict of str to float
         Every known metric, as ``<split>/<name>``; metrics of the test rows if it was trained as the
         winner.
+    intervals : dict of str to (float, float)
+        The 95 % intervals of metrics, if it was trained as the winner.
     second : tuple of int and float, optional
         The next best trial and its first objective.
     median : float
@@ -78,6 +81,7 @@ class BestTrial:
     params: dict[str, Any]
     scores: dict[str, float]
     metrics: dict[str, float]
+    intervals: dict[str, Interval]
     second: tuple[int, float] | None
     median: float
     importances: dict[str, float]
@@ -137,6 +141,7 @@ def find_best(cfg: DictConfig) -> BestTrial:
         params=dict(best.params),
         scores=scores,
         metrics=_read_metrics(study, best, result),
+        intervals=_read_of_winner(study, best, INTERVALS_FILE),
         second=(others[0].number, others[0].values[0]) if others else None,
         median=statistics.median(trial.values[0] for trial in study.trials),
         importances=_measure_importances(study),
@@ -165,12 +170,16 @@ def _read_metrics(
         return {}  # of validation rows or of cross-validation
     if result is None:
         return {o.metric: value for o, value in zip(study.objectives, best.values, strict=True)}
-    metrics = dict(result.metrics)
+    final = _read_of_winner(study, best, "metrics.json")
+    return result.metrics | {key: value for key, value in final.items() if key.startswith("test/")}
+
+
+def _read_of_winner(study: StoredSweep, best: StoredTrial, name: str) -> dict[str, Any]:
+    """Return a JSON file in the folder of the winner; empty if `best` is not the winner."""
     winner = read_winner(study.folder, keep=True)
-    if winner is not None and winner.number == best.number:
-        final = read_state(winner.folder / "metrics.json", keep=True) or {}
-        metrics |= {key: value for key, value in final.items() if key.startswith("test/")}
-    return metrics
+    if winner is None or winner.number != best.number:
+        return {}
+    return read_state(winner.folder / name, keep=True) or {}
 
 
 def _measure_importances(study: StoredSweep) -> dict[str, float]:

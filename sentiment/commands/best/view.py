@@ -66,7 +66,8 @@ def show_best(best: "BestTrial") -> None:
         console.print(f"note     {study.note}")
     if "validation/accuracy" in best.metrics:
         optimized = study.objectives[0].name
-        console.print(make_score_table(tabulate_scores(best.metrics, optimized=optimized)))
+        table = tabulate_scores(best.metrics, best.intervals, optimized)
+        console.print(make_score_table(table))
     _print_lines("why", _explain(best), console.print)
     shares = {name: share for name, share in best.importances.items() if share > 0.005}
     lines = [f"{show_share(share):>5}  {name}" for name, share in shares.items()]

@@ -15,6 +15,7 @@ from sentiment.config import flatten, record_yaml
 from sentiment.data.preparation import PreparedData
 from sentiment.data.splitting import count_classes
 from sentiment.modeling.evaluation import EXCERPT, scores_file
+from sentiment.modeling.intervals import INTERVALS_FILE
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.reference import FOLDER, make_reference
 from sentiment.modeling.score_tables import ScoreTable
@@ -24,7 +25,6 @@ from sentiment.tracking import CARD, RULES, provenance
 from sentiment.tracking.folder import RunFacts, RunFolder
 
 _EXAMPLE_ROWS = 3
-_INTERVALS = "scores/intervals.json"
 SETTINGS = ("config.yaml", "overrides.txt", "versions.json")
 _DESCRIPTION = 4000  # characters of a card that a run shows
 
@@ -51,7 +51,7 @@ def list_params(cfg: DictConfig) -> dict[str, str]:
 
 def save_results(folder: RunFolder, fitting: Fitting, terms: pd.DataFrame | None) -> None:
     """Write the scores of all rows, those of all classes, the top terms and the quality report."""
-    folder.add(_INTERVALS).write_text(json.dumps(fitting.intervals, indent=2) + "\n")
+    folder.add(INTERVALS_FILE).write_text(json.dumps(fitting.intervals, indent=2) + "\n")
     for split, predictions in fitting.predictions.items():
         texts = fitting.data.gather(CV_ROWS if split == CV else [split])["text"]
         table = predictions.to_frame().assign(excerpt=texts.str[:EXCERPT].to_numpy())

@@ -124,4 +124,7 @@ def test_lines_fit_the_terminal_and_the_best_are_a_table(starter: Starter, tmp_p
     assert f"grid     {sweep.name}: 6 trials\n" in best.stdout
     score = read_jobs(sweep)[int(ranking.winner or 0)]["metrics"]["validation/accuracy"]
     assert f"best     #{ranking.winner}: accuracy {score:.4f} (" in best.stdout
+    rows = {line.split()[1]: line for line in done.stdout.splitlines() if "│ accuracy" in line}
+    assert re.search(r"0\.\d+ \[0\.\d+, 0\.\d+\]", rows["accuracy"])
+    assert rows["accuracy"] in best.stdout.splitlines()  # the scores as its training printed them
     assert f"command  python {ROOT}/scripts/train.py data=rotten_tomatoes" in best.stdout
