@@ -79,8 +79,10 @@ def translate(store: str, error: Exception) -> TrackingStoreError:
     if isinstance(error, TrackingStoreError):
         return error
     reason = redact(describe(error))
-    # SQLite has many messages on a full disk, such as that a journal cannot be written.
-    if reason not in _DISK_ERRORS.values() and lacks_space(store):
+    # SQLite has many messages on a full disk, such as that a journal cannot be written; the
+    # operating system names the cause.
+    is_named = isinstance(error, OSError) or reason in _DISK_ERRORS.values()
+    if not is_named and lacks_space(store):
         reason = "the disk is full"
     is_io_error = isinstance(error, OSError) and find_os_exit_code(error) is ExitCode.IO_ERROR
     if is_io_error or reason in _DISK_ERRORS.values():

@@ -1,6 +1,6 @@
 """Files of SQLite stores."""
 
-import shutil
+import os
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -17,9 +17,17 @@ def find_sqlite_path(uri: str) -> Path | None:
 
 
 def lacks_space(uri: str) -> bool:
-    """Return whether the disk of an SQLite store is too full for its changes."""
+    """Return whether the disk of an SQLite store is too full for its changes.
+
+    A disk that is mounted read-only, or a virtual one such as ``/proc``, has no free space, but is
+    not full.
+    """
     path = find_sqlite_path(uri)
+    if path is None:
+        return False
     try:
-        return path is not None and shutil.disk_usage(path.absolute().parent).free < _NEEDED
+        disk = os.statvfs(path.absolute().parent)
     except OSError:  # there is no such folder
         return False
+    is_writable = disk.f_blocks > 0 and not disk.f_flag & os.ST_RDONLY
+    return is_writable and disk.f_bavail * disk.f_frsize < _NEEDED

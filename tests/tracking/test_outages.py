@@ -42,6 +42,7 @@ from sentiment.errors import (
 from sentiment.tracking import KEY, MlflowTracker, RunFolder, retries
 from sentiment.tracking.processes import STALE_AFTER, ProcessMark, has_ended
 from sentiment.tracking.recording import record
+from sentiment.tracking.sqlite_files import lacks_space
 from sentiment.tracking.stages import SilentObserver
 
 
@@ -238,6 +239,24 @@ def test_a_disk_that_is_too_small_for_a_store_is_full(size: str, tmp_path: Path)
         assert "the disk is full. Make space on the disk, and give the same command" in done.stdout
         names = {path.name for path in (tmp_path / "disk").iterdir()}
         assert names == {"mlflow.db", ".mlflow.db.lock"}
+
+
+def test_a_read_only_disk_without_space_is_not_full(tmp_path: Path) -> None:
+    disk, database = tmp_path / "disk", tmp_path / "disk" / "mlflow.db"
+    with small_disk(disk, "1m"):
+        assert lacks_space(f"sqlite:///{database}")
+        error = retries.translate(f"sqlite:///{database}", PermissionError(errno.EACCES, "no", "a"))
+        assert error.reason == "'a': no"
+        subprocess.check_call(["mount", "-o", "remount,ro", str(disk)])
+        assert not lacks_space(f"sqlite:///{database}")
+        tracker = MlflowTracker(f"sqlite:///{database}", str(tmp_path / "artifacts"), "x")
+        with pytest.raises(TrackingStoreError, match="it is read-only") as caught:
+            tracker.open()
+    assert caught.value.exit_code is ExitCode.MISTAKE
+
+
+def test_a_virtual_disk_is_not_full() -> None:
+    assert not lacks_space("sqlite:////proc/mlflow.db")
 
 
 def test_the_message_for_a_full_disk() -> None:
