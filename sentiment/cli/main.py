@@ -28,13 +28,14 @@ _SUMMARIES = {
 }
 # Including commands without a folder in `sentiment.commands`.
 _NAMES = [*_SUMMARIES, "init", "completion"]
+_HELP = (["--help"], ["-h"])
 
 
 def main() -> None:
     """Run the typed subcommand with the other arguments of the command line."""
     end_at_interrupt()
     name, *arguments = sys.argv[1:] or ["--help"]
-    if name in ("--help", "-h"):
+    if [name] in _HELP:
         sys.stdout.write(_describe())
         return
     if name == "--version":
@@ -62,6 +63,12 @@ def main() -> None:
 
 
 def _init(arguments: list[str]) -> None:
+    if arguments in _HELP:
+        sys.stdout.write(
+            "sentiment init <folder> creates a project for your own data sets, features, models "
+            "and metrics.\nThe folder must be missing or empty; the package has its name.\n"
+        )
+        return
     from sentiment.cli.init import make_project
 
     if len(arguments) != 1 or arguments[0].startswith("-"):
@@ -81,6 +88,13 @@ def _init(arguments: list[str]) -> None:
 
 
 def _complete(arguments: list[str]) -> None:
+    if arguments in _HELP:
+        sys.stdout.write(
+            "sentiment completion <shell> prints the code that completes commands, settings and "
+            "choices.\nAdd this line to ~/.bashrc, or with zsh in place of bash to ~/.zshrc:\n\n"
+            '  eval "$(sentiment completion bash)"\n'
+        )
+        return
     shell = " ".join(arguments)
     if shell not in SHELLS:
         typed = f"{make_printable(shell)!r}" if shell else "nothing"

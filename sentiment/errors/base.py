@@ -166,5 +166,5 @@ class MissingPackageError(SentimentError, ImportError):
     def __init__(self, package: str, purpose: str, extra: str) -> None:
         super().__init__(
             f"{purpose} needs {package}, which is not installed. Install it with "
-            f"pip install -e '.[{extra}]'."
+            f"pip install 'sentiment[{extra}]'."
         )

@@ -143,7 +143,7 @@ def test_a_full_disk_leaves_no_part_of_a_project(tmp_path: Path, is_new: bool) -
     assert all(path.stat().st_size for path in make_project(folder))
 
 
-@pytest.mark.parametrize("overrides", [[], ["a", "b"], ["--help"], ["."], ["x" * 300]])
+@pytest.mark.parametrize("overrides", [[], ["a", "b"], ["--hlep"], ["."], ["x" * 300]])
 def test_an_unusable_folder_is_one_message(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -52,6 +52,24 @@ def test_help_lists_all_commands(
     assert all(f"\n  {name} " in output for name in COMMANDS)
 
 
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [("init", "sentiment init <folder> "), ("completion", 'eval "$(sentiment completion bash)"')],
+)
+def test_commands_without_settings_have_help(
+    command: str,
+    option: str,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(monkeypatch, command, option) == 0
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert expected in output.out
+
+
 def test_the_version_is_that_of_the_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

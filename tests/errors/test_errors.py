@@ -297,7 +297,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
         MissingPackageError("evidently", "monitoring", "monitor"),
         ImportError,
         "monitoring needs evidently, which is not installed. Install it with "
-        "pip install -e '.[monitor]'.",
+        "pip install 'sentiment[monitor]'.",
     ),
     (
         BadRowsError({"missing_text": 2, "empty_text": 1}, 1000),

@@ -112,7 +112,7 @@ def serve_flow(cfg: DictConfig, overrides: list[str]) -> None:
 
 def _check_settings(cfg: DictConfig) -> None:
     if find_spec("prefect") is None:
-        raise MissingPackageError("prefect", "flows", "flow")
+        raise MissingPackageError("prefect", "a flow", "flow")
     choose_prefect_home(Path(cfg.outputs))
     if cfg.flow.cron is not None:
         from prefect.client.schemas.schedules import CronSchedule

@@ -379,7 +379,7 @@ def test_what_does_not_fit_is_reported(
     finally:
         (artifacts / "elsewhere").rename(artifacts / "reference")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingPackageError, match=r"pip install -e '.\[monitor\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'sentiment\[monitor\]'"):
         place.monitor(path)
 
 
