@@ -114,6 +114,8 @@ def _explain(best: "BestTrial") -> "list[str]":
     objective = best.study.objectives[0]
     if best.second is None:
         return ["it is the only trial"]
+    if _are_equal(best):
+        return [f"all {len(best.study.trials)} trials have the same {objective.name}"]
     number, score = best.second
     margin = best.measure_margin(score)
     lead = f"{margin:.4f} ahead of the second, #{number} ({objective.name} {score:.4f})"
@@ -124,9 +126,15 @@ def _explain(best: "BestTrial") -> "list[str]":
     return [lead, f"{median:.4f} ahead of the median of {trials} trials ({best.median:.4f})"]
 
 
+def _are_equal(best: "BestTrial") -> bool:
+    return len({trial.values[0] for trial in best.study.trials}) == 1
+
+
 def _describe_neighbors(best: "BestTrial") -> "list[str]":
     from sentiment.config.shortening import shorten_override
 
+    if _are_equal(best):
+        return []
     return [
         f"#{other.number} with {shorten_override(f'{other.setting}={other.value}')}: "
         f"{other.score:.4f} "

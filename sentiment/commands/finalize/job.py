@@ -63,7 +63,7 @@ class FinalizationResult:
     evaluated : StoredRun
         The run with the evaluated model, whose settings and scores it shares.
     why : str
-        Why that run was chosen.
+        Why that run was chosen; "" if the user named it.
     metrics : dict of str to float
         Metrics of the evaluated run and of the new model file.
     scores : ScoreTable
@@ -150,7 +150,7 @@ def finalize(cfg: DictConfig, observer: StageObserver | None = None) -> Finaliza
             kept = keep_and_record(cfg.tracking, tracker, folder, facts, "the final model")
     return FinalizationResult(
         evaluated=run,
-        why=choice.why,
+        why="" if choice.is_named else choice.why,
         metrics=metrics,
         scores=scores,
         rows=data.rows,

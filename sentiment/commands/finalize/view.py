@@ -17,7 +17,8 @@ def show_final(result: "FinalizationResult") -> None:
     metrics = result.metrics
     console.print()
     console.print(f"scored   {result.evaluated.name}, run {result.evaluated.id}")
-    console.print(f"         {result.why}")
+    if result.why:
+        console.print(f"         {result.why}")
     console.print(make_score_table(result.scores))
     console.print(
         f"learned  from {metrics['rows/fitted']:,.0f} of {result.rows:,} labelled rows; the scores "

@@ -47,6 +47,7 @@ class SweepDisplay(SweepObserver):
     ) -> None:
         """Print the name of the sweep, its number of jobs and the overrides of all jobs."""
         self._objective, self._shared = objective, set(shared)
+        total = max(total, done)  # search.n_trials may be lower than before
         earlier = f", {done} of them done before" if done else ""
         overrides = " ".join(_drop_search_settings(shared))
         self._print(f"{name}: {count_of(total, 'job')}{earlier}  {overrides}".rstrip())

@@ -136,6 +136,16 @@ def test_the_first_of_equals_is_the_best(search: Search, best: Callable[..., Bes
     assert (best().number, best().second) == (1, (2, 0.9))
 
 
+def test_trials_that_are_all_equal_have_no_best_setting(
+    search: Search, best: Callable[..., BestTrial], capsys: pytest.CaptureFixture[str]
+) -> None:
+    search([0.9, 0.9, 0.9])
+    show_best(best())
+    out = capsys.readouterr().out
+    assert "why      all 3 trials have the same accuracy\n" in out
+    assert "nearby" not in out
+
+
 def test_an_objective_may_be_minimized(search: Search, best: Callable[..., BestTrial]) -> None:
     search([0.7, 0.3, 0.5], objectives=["log_loss"])
     found = best()

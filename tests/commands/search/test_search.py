@@ -90,7 +90,7 @@ def test_trials_that_were_cross_validated_are_compared_by_it(bench: Bench, tmp_p
     assert bench.winners == [best.number] == [study.best_trial.number]
     assert study.best_value == best.metrics["cv/accuracy"]
     bench.search(turn, *SEARCH, "search.n_trials=6", "cv=auto")  # its folder is that of the study
-    with pytest.raises(StudyMismatchError, match="scores: cv in the study, nothing now"):
+    with pytest.raises(StudyMismatchError, match="scores: cv in the study, not set now"):
         bench.search(turn, *SEARCH, "search.n_trials=6")
 
 
@@ -152,12 +152,12 @@ def test_the_same_seed_gives_the_same_trials(bench: Bench, tmp_path: Path) -> No
 
 
 MISMATCHES = [
-    (["features.min_df=2"], "settings.features.min_df: 1 in the study, 2 now"),
-    (["features.min_df=1,2"], "space.common.features.min_df: nothing in the study, "),
+    (["features.min_df=2"], "features.min_df: 1 in the study, 2 now"),
+    (["features.min_df=1,2"], "space.common.features.min_df: not set in the study, "),
     ([f"{DRAWN}=interval(1,2)"], f"space.common.{DRAWN}: FloatDistribution(high=10.0"),
     (["optimize=log_loss"], "objectives: ['accuracy'] in the study, ['log_loss'] now"),
-    (["seed=7"], "settings.seed: 42 in the study, 7 now"),
-    (["data.limit=200"], "settings.data.limit: 300 in the study, 200 now"),
+    (["seed=7"], "seed: 42 in the study, 7 now"),
+    (["data.limit=200"], "data.limit: 300 in the study, 200 now"),
 ]
 
 

@@ -47,3 +47,12 @@ def test_one_job_is_in_the_singular(capsys: pytest.CaptureFixture[str]) -> None:
     watch.on_sweep("svm", [], 1, 0, OBJECTIVE)
     watch.on_end()
     assert capsys.readouterr().out == "svm: 1 job\n"
+
+
+def test_a_search_of_fewer_trials_than_are_done_has_all_of_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    watch = SweepDisplay()
+    watch.on_sweep("svm", [], 4, 8, OBJECTIVE)
+    watch.on_end()
+    assert capsys.readouterr().out == "svm: 8 jobs, 8 of them done before\n"

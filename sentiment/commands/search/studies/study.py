@@ -12,6 +12,7 @@ from sentiment.commands.search.ranking import Objective
 from sentiment.commands.search.results import JobResult, PlannedJob, find_newest
 from sentiment.commands.search.studies.spaces import Space, name_parameter
 from sentiment.errors import StudyMismatchError
+from sentiment.redaction.printable import cut_middle
 from sentiment.tracking.processes import HEARTBEAT_INTERVAL, is_alive, name_owner
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ DEFINITION, RUN, WINNER, STUDY_ID = "definition", "run", "winner", "id"
 HEARTBEAT, SINCE = "beat ", "since "
 # Characters of an error; databases limit the attributes of a trial.
 _LONGEST = 2000
+_LONGEST_SHOWN = 80  # characters of a value in a message
 # Seconds within which a process enters its name in a trial that it made; it takes milliseconds.
 _GRACE = 10.0
 # Seconds between two looks at a study that another process is about to change.
@@ -52,12 +54,22 @@ def read_values(result: JobResult, metrics: Sequence[str]) -> tuple[list[float],
 def _list_differences(stored: Any, current: Any, path: str = "") -> list[str]:
     """Return one line per value that differs in two nested dictionaries."""
     if not (isinstance(stored, dict) and isinstance(current, dict)):
-        return [] if stored == current else [f"{path}: {stored} in the study, {current} now"]
+        if stored == current:
+            return []
+        setting = path.removeprefix("settings.")
+        return [f"{setting}: {_show(stored)} in the study, {_show(current)} now"]
     lines: list[str] = []
     for key in [*stored, *(key for key in current if key not in stored)]:
         inner = f"{path}.{key}" if path else str(key)
-        lines += _list_differences(stored.get(key, "nothing"), current.get(key, "nothing"), inner)
+        lines += _list_differences(stored.get(key), current.get(key), inner)
     return lines
+
+
+def _show(value: Any) -> str:
+    """Return a value of a definition for a message; settings are stored as strings."""
+    if value is None:
+        return "not set"
+    return "null" if value == "None" else cut_middle(str(value), _LONGEST_SHOWN)
 
 
 class Study:
