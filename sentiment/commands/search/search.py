@@ -27,9 +27,10 @@ from sentiment.commands.search.trial import (
 )
 from sentiment.config import check_config, find_key, list_typed
 from sentiment.config.schemas import list_defaults
-from sentiment.errors import ConfigError, count_of, quote_list
+from sentiment.errors import ConfigError, list_first, quote_list
 from sentiment.files.locking import hold_lock
 
+_LISTED = 5  # numbers of jobs in a message
 # Seconds between two looks at a study whose last trials run in other processes.
 _POLL = 1.0
 
@@ -149,14 +150,16 @@ def _recover(study: Study, session: Session) -> list[PlannedJob]:
     session.begin(alone=is_alone)
     interrupted = study.recover(session.results)
     if interrupted:
-        is_one = len(interrupted) == 1
-        what = "was interrupted and runs" if is_one else "were interrupted and run"
-        session.observer.on_note(f"{count_of(len(interrupted), 'trial')} {what} again")
+        verb = "was interrupted and runs" if len(interrupted) == 1 else "were interrupted and run"
+        numbers = list_first([f"#{number}" for number in interrupted], _LISTED)
+        session.observer.on_note(f"{numbers} {verb} again under a new number")
     damaged = study.plan_again(list_damaged(session.folder)) if is_alone else []
     if damaged:
-        is_one = len(damaged) == 1
-        what = "result was damaged and runs" if is_one else "results were damaged and run"
-        session.observer.on_note(f"{count_of(len(damaged), 'trial')} whose {what} again")
+        verb = (
+            "has a damaged result and runs" if len(damaged) == 1 else "have damaged results and run"
+        )
+        numbers = list_first([f"#{job.number}" for job in damaged], _LISTED)
+        session.observer.on_note(f"{numbers} {verb} again")
     return damaged
 
 

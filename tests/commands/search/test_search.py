@@ -543,7 +543,7 @@ def test_an_interrupted_trial_is_reported(bench: Bench, monkeypatch: pytest.Monk
         with pytest.raises(KeyboardInterrupt, match=r"stopped: 0 of 2 jobs are kept\. Resume with"):
             bench.search(interrupt, *command)
     notes, launched = bench.search(peak, *command)
-    assert "1 trial was interrupted and runs again" in notes.notes
+    assert "#0 was interrupted and runs again under a new number" in notes.notes
     assert len(launched) == 2
 
 
