@@ -230,7 +230,9 @@ def _run(
         runner.run(partial(next, iter(pending), None))
         session.report_ranking()
         best, winner = session.ranking.winner, read_winner(folder)
-        if best is not None and (winner is None or winner.number != best):
+        if best is not None and winner is not None and winner.number == best:
+            session.report_earlier_winner(best)
+        elif best is not None:
             session.train_winner(PlannedJob(best, points[best]), *hydra.compose(points[best]))
     write_state(folder / GRID, facts | {_COMPLETE: True})
     check_failures(session.failed, len(points))

@@ -300,8 +300,10 @@ def test_jobs_that_fail_do_not_lose_the_others(starter: Starter, tmp_path: Path)
     assert again.stderr.startswith("train.py: 3 of 4 jobs failed:")
     assert ": 4 jobs, 1 of them done before" in again.stdout
     assert sorted(dict(read_lines(again.stdout))) == [1, 2, 3]
-    assert "in full" not in again.stdout
+    assert "in full, and scoring" not in again.stdout
     store = read_store(tmp_path)
+    winner = store.winners[0].info.run_id
+    assert f"#0 was trained in full before: run {winner}" in again.stdout
     assert len(store.parents) == len(store.winners) == 1
     assert store.count_trials() == {0: 1, 1: 1, 2: 1, 3: 1}
     assert len(list_sweeps(tmp_path)) == 1
@@ -323,7 +325,8 @@ def test_a_complete_grid_starts_anew_beside(starter: Starter, tmp_path: Path) ->
     assert second.returncode == 0, second.stderr
     assert list(dict(read_lines(second.stdout))) == [1]
     assert list_sweeps(tmp_path) == [name]
-    assert "in full" not in second.stdout
+    assert "in full, and scoring" not in second.stdout
+    assert f"was trained in full before: '{sweeps / name / 'winner'}'" in second.stdout
 
     third = run_grid(starter, tmp_path, *arguments)
     assert third.returncode == 0, third.stderr
