@@ -19,6 +19,8 @@ from sentiment.modeling.statistics import adjust_p_values
 
 # Effect sizes.
 DISTANCE, ODDS, COHEN = "Wasserstein / std", "odds ratio", "Cohen's h"
+# Effect sizes with a direction: above 0, the current rows are worse.
+FALL, WORSENING = "fall", "worse by a share"
 # The largest sample for which the test of numbers is exact, as in scipy's ks_2samp.
 _MAX_EXACT = 10_000
 

@@ -11,10 +11,9 @@ from sentiment.commands.monitor.performance import select_labelled
 from sentiment.config.metrics import CustomMetric, list_custom_metrics
 from sentiment.data.label_sets import make_indicators
 from sentiment.modeling.decision_rules import UNSURE
-from sentiment.modeling.drift import Check
+from sentiment.modeling.drift import WORSENING, Check
 from sentiment.modeling.reference import MOST_ROWS, Reference
 
-_WORSENING = "worse by a share"
 # The smallest p-value is alpha / 25: Holm's correction leaves it below alpha among 25 checks.
 _MAX_CHECKS = 25
 # Permutations for a check whose effect is below its threshold, so that it cannot be an alarm.
@@ -121,7 +120,7 @@ def _compare_metric(
         reference=reference,
         current=current,
         effect=effect,
-        measure=_WORSENING,
+        measure=WORSENING,
         threshold=threshold,
         p_value=_compute_p_value(is_extreme, len(labels), permutations - 1),
     )

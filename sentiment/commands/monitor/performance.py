@@ -8,7 +8,7 @@ import pandas as pd
 from sentiment.data.label_sets import list_labels, make_indicators
 from sentiment.data.labels import sort_labels
 from sentiment.modeling.decision_rules import UNSURE
-from sentiment.modeling.drift import Check, choose_difference, compute_p_values
+from sentiment.modeling.drift import FALL, Check, choose_difference, compute_p_values
 
 # A smaller window is too uncertain: the interval of an accuracy of 90 % is 12 points wide.
 _MIN_ROWS = 100
@@ -88,7 +88,7 @@ def _check_fall(
         reference=float(1 - old_error[k]),
         current=float(1 - new_error[k]),
         effect=float(new_error[k] - old_error[k]),
-        measure="fall",
+        measure=FALL,
         threshold=float(thresholds[k]),
         p_value=min(float(p_values[k]), 1.0),
         detail=list(pairs)[k],

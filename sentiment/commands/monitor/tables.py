@@ -7,10 +7,13 @@ from typing import Any
 import pandas as pd
 
 from sentiment.commands.monitor.comparison import Comparison
+from sentiment.modeling.drift import FALL, WORSENING, Check
 
 _NOT_IN_NAMES = re.compile(r"[^\w. /:-]")
 # Names of the tables that a report shows.
 CHECKS, TERMS, WINDOWS = "checks", "terms", "windows"
+# Words for an effect above and below 0, of the measures that have a direction.
+_DIRECTIONS = {FALL: ("fell", "rose"), WORSENING: ("worse", "better")}
 
 
 def make_tables(comparison: Comparison) -> dict[str, pd.DataFrame]:
@@ -54,6 +57,14 @@ def format_number(value: float) -> str:
     """Return a mean or a share, rounded for display."""
     decimals = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 3
     return f"{value:,.{decimals}f}"
+
+
+def format_effect(check: Check) -> str:
+    """Return an effect size, rounded for display, with its direction in words if it has one."""
+    if check.measure not in _DIRECTIONS or check.effect == 0:
+        return f"{check.effect:.3f}"
+    worse, better = _DIRECTIONS[check.measure]
+    return f"{worse if check.effect > 0 else better} {abs(check.effect):.3f}"
 
 
 def format_p_value(value: float) -> str:

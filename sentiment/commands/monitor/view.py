@@ -3,7 +3,7 @@
 import shlex
 from typing import TYPE_CHECKING
 
-from sentiment.errors import show_share
+from sentiment.errors import list_first, quote_name, show_share
 from sentiment.redaction.printable import cut_middle
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    from sentiment.commands.monitor.tables import format_number, format_p_value
+    from sentiment.commands.monitor.tables import format_effect, format_number, format_p_value
 
     table = Table(header_style="bold")
     # A narrow terminal wraps the names rather than cut a number or a verdict.
@@ -92,7 +92,7 @@ def _tabulate_checks(comparison: "Comparison") -> "Table":
             else check.name,
             format_number(check.reference),
             format_number(check.current),
-            f"{check.effect:.3f}",
+            format_effect(check),
             f"{check.threshold:.3g}",
             format_p_value(check.p_value),
             Text("drift" if check.drifted else "", style="bold red"),
@@ -108,11 +108,10 @@ def _list_words(terms: "pd.DataFrame") -> dict[str, str]:
 
 def _join_words(terms: "pd.DataFrame") -> str:
     listed = [
-        f"{word} ({show_share(row.reference, 1)} -> {show_share(row.current, 1)})"
-        for word, row in terms.head(_MAX_WORDS).iterrows()
+        f"{quote_name(word)} ({show_share(row.reference, 1)} -> {show_share(row.current, 1)})"
+        for word, row in terms.iterrows()
     ]
-    remaining = len(terms) - len(listed)
-    return ", ".join(listed) + (f" and {remaining:,} more" if remaining else "")
+    return list_first(listed, _MAX_WORDS)
 
 
 def _describe_accuracy(accuracy: "Accuracy") -> str:

@@ -19,7 +19,14 @@ from evidently.legacy.renderers.html_widgets import (
 )
 from plotly import graph_objects as go
 
-from sentiment.commands.monitor.tables import CHECKS, TERMS, WINDOWS, format_number, format_p_value
+from sentiment.commands.monitor.tables import (
+    CHECKS,
+    TERMS,
+    WINDOWS,
+    format_effect,
+    format_number,
+    format_p_value,
+)
 from sentiment.modeling.drift import Check
 
 _COLORS = ColorOptions()
@@ -69,7 +76,7 @@ class _AlarmsCalculation(SingleValueCalculation[Alarms]):
         table = [
             [
                 check.name, check.detail, format_number(check.reference),
-                format_number(check.current), f"{check.effect:.3f}", check.measure,
+                format_number(check.current), format_effect(check), check.measure,
                 f"{check.threshold:.3g}", format_p_value(check.p_value),
                 "drift" if check.drifted else "",
             ]

@@ -4,11 +4,13 @@ import io
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
-from sentiment.commands.monitor.view import _tabulate_checks
-from sentiment.modeling.drift import Check
+from sentiment.commands.monitor.tables import format_effect
+from sentiment.commands.monitor.view import _list_words, _tabulate_checks
+from sentiment.modeling.drift import COHEN, FALL, WORSENING, Check
 
 
 @pytest.mark.parametrize("width", [72, 80, 120])
@@ -28,3 +30,27 @@ def test_no_number_and_no_verdict_is_cut(width: int) -> None:
         assert f" {word} " in printed
     names = "".join(line.split("│")[1].strip() for line in printed.splitlines() if "│" in line)
     assert names.replace(" ", "") == f"probability{name}(othervalue)".replace(" ", "")
+
+
+@pytest.mark.parametrize(
+    ("measure", "effect", "expected"),
+    [
+        (FALL, 0.09, "fell 0.090"),
+        (FALL, -0.09, "rose 0.090"),
+        (FALL, 0.0, "0.000"),
+        (WORSENING, 0.25, "worse 0.250"),
+        (WORSENING, -0.25, "better 0.250"),
+        (COHEN, 0.09, "0.090"),
+    ],
+)
+def test_an_effect_with_a_direction_says_it(measure: str, effect: float, expected: str) -> None:
+    assert format_effect(Check("accuracy", 0.9, 0.9, effect, measure, 0.05, 0.5)) == expected
+
+
+def test_words_that_changed_are_quoted() -> None:
+    """Terms may be punctuation, which reads like the list without quotes."""
+    names = ["?", ",", *(f"word {k}" for k in range(8))]
+    shares = {"reference": 0.283, "current": 0.0, "effect": -1.0}
+    words = _list_words(pd.DataFrame(shares, index=names))["fell"]
+    assert words.startswith("'?' (28.3 % -> 0.0 %), ',' (28.3 % -> 0.0 %), 'word 0' (28.3 %")
+    assert words.endswith("'word 5' (28.3 % -> 0.0 %) and 2 more")
