@@ -103,9 +103,11 @@ def test_one_text_is_explained(
     assert re.search(
         r"label    '(negative|positive)' \('negative' 0\.\d{4}, 'positive'", done.stdout
     )
-    sums = re.search(r"sum      (\S+) before any word (\S+) by the words = (\S+) log", done.stdout)
+    sums = re.search(
+        r"sum      (\S+) \(intercept\) ([+-]) (\S+) \(words\) = (\S+) log-odds of '", done.stdout
+    )
     assert sums is not None
-    base, words, total = map(float, sums.groups())
+    base, words, total = float(sums[1]), float(sums[2] + sums[3]), float(sums[4])
     assert total == pytest.approx(base + words, abs=0.011)
     page = tmp_path / re.search(r"page     (\S+)", done.stdout)[1]  # type: ignore[index]
     assert "Why this is" in page.read_text()

@@ -282,6 +282,24 @@ class _Page(HTMLParser):
             self.shown += data
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_sum_is_named_and_follows_from_the_probabilities(
+    reviews: pd.DataFrame, classes: int
+) -> None:
+    pipeline = fit(reviews, "features=tfidf_unigram", classes=classes)
+    text = "a superb film, and a bore"
+    explanation = explain_text(pipeline, text)
+    [p] = pipeline.predict_proba(pd.DataFrame({"text": [text]}))
+    is_label = pipeline.classes_ == explanation.label
+    expected = np.log(p[is_label]).item() - np.log(p[~is_label]).mean()
+    assert explanation.total == pytest.approx(expected)
+    label = f"'{explanation.label}'"
+    unit, others = ("log-odds", "") if classes == 2 else ("score", " against the other classes")
+    assert explanation.describe_sum().endswith(f" = {expected:+.2f} {unit} of {label}{others}")
+    assert f"<th>{unit}</th>" in write_page(explanation, [])
+
+
 def test_a_page_shows_it_all_and_runs_nothing() -> None:
     words = [("<script>alert(1)</script>", 1.5), (" ", 0.0), ("&", -0.5), ("plain", 0.0)]
     explanation = TextExplanation(
@@ -296,7 +314,7 @@ def test_a_page_shows_it_all_and_runs_nothing() -> None:
     assert "<script" not in html
     for piece in ("Why this is <b>", "<script>alert(1)</script> &plain", "+1.500", "model <m>"):
         assert piece in page.shown
-    assert "+0.25 before any word, +1.00 by the words, +1.25 in all" in page.shown
+    assert "+0.25 (intercept) + 1.00 (words) = +1.25 log-odds of '<b>'." in page.shown
 
 
 def test_a_page_lists_labels_that_cannot_be_taken_for_others() -> None:
@@ -332,5 +350,5 @@ def test_an_explanation_shows_itself_in_a_notebook() -> None:
     assert "<b>" not in html
     assert "label'<b>' ('<b>' 0.9000, 'c' 0.1000)predictedno label" in table.shown
     assert "for<script> +1.50, word0 +0.10, " in table.shown
-    assert "word8 +0.10 and 11 moreagainst␣a\\u202e -0.50log-odds+0.25 before" in table.shown
+    assert "word8 +0.10 and 11 moreagainst␣a\\u202e -0.50sum+0.25 (intercept) + " in table.shown
     assert repr(explanation) == "<TextExplanation of '<b>': '<b>' 0.9000, 'c' 0.1000>"

@@ -1,6 +1,7 @@
 """Explain: show the words behind a prediction for one text."""
 
 import hashlib
+import json
 import logging
 import re
 import sys
@@ -21,7 +22,7 @@ from sentiment.files.columns import as_texts, strip_values
 from sentiment.files.pipes import PIPE
 from sentiment.modeling.columns import count_unused
 from sentiment.modeling.explanation import TextExplanation
-from sentiment.modeling.model_files import load_model
+from sentiment.modeling.model_files import digest_file, load_model
 from sentiment.modeling.pipeline import find_encoder, list_columns
 from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
@@ -64,9 +65,9 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     text = sys.stdin.read() if cfg.text == PIPE else cfg.text
     if not text.strip():
         raise EmptyDataError("'text'", "there is nothing in it")
-    page = Path(cfg.output or Path(cfg.outputs, "explanations", _name_page(text))).expanduser()
-    if cfg.output is not None and page.exists() and not cfg.overwrite:
-        raise OutputExistsError(page)
+    output = Path(cfg.output).expanduser() if cfg.output else None
+    if output is not None and output.exists() and not cfg.overwrite:
+        raise OutputExistsError(output)
     scorer: BatchScorer = make(cfg, "deploy", "score")
     tracker: Tracker = make(cfg, "tracking", "find_model")
     choice = choose_model(scorer, tracker, state=None)
@@ -75,6 +76,8 @@ def explain(cfg: DictConfig) -> ExplanationResult:
     _warn_about_unused(pipeline, columns)
     rule = choose_rule(scorer, tracker, choice, pipeline)
     explanation = Predictor(pipeline, rule).explain(text, columns, cfg.label)
+    name = _name_page(text, choice.digest or digest_file(choice.path), columns, explanation)
+    page = output or Path(cfg.outputs, "explanations", name).expanduser()
     page.parent.mkdir(parents=True, exist_ok=True)
     run = f"{choice.run_name}, run {choice.run_id}" if choice.run_id else str(choice.path)
     page.write_text(write_page(explanation, [f"model {choice.uri}", run, choice.why]))
@@ -119,7 +122,10 @@ def _warn_about_unused(pipeline: Pipeline, columns: Mapping[str, str | None]) ->
             )  # fmt: skip
 
 
-def _name_page(text: str) -> str:
-    """Return a readable file name for the page, unique for each text."""
+def _name_page(
+    text: str, digest: str, columns: Mapping[str, str | None], explanation: TextExplanation
+) -> str:
+    """Return a readable file name, unique for each text, model, columns, label and prediction."""
     words = "-".join(re.findall(r"[a-z0-9]+", text.lower())[:5])[:40]
-    return f"{words or 'text'}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.html"
+    key = json.dumps([text, digest, columns, explanation.label, explanation.prediction])
+    return f"{words or 'text'}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.html"

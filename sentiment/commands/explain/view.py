@@ -35,11 +35,7 @@ def show_explanation(result: "ExplanationResult") -> None:
     console.print(f"label    {label} ({explanation.list_probabilities()})")
     if prediction := explanation.describe_prediction():
         console.print(f"predict  {prediction}")
-    contribution, source = explanation.total - explanation.base, explanation.describe_source()
-    console.print(
-        f"sum      {explanation.base:+.2f} before any word {contribution:+.2f} by the {source} = "
-        f"{explanation.total:+.2f} log-odds of {label}"
-    )
+    console.print(f"sum      {explanation.describe_sum()}")
     model = result.model
     run = f": {model.run_name} (run {model.run_id})" if model.run_id else ""
     console.print(f"model    {model.uri}{run}")
@@ -75,7 +71,7 @@ def _tabulate_terms(explanation: "TextExplanation") -> "Table":
     table = Table(header_style="bold")
     for title in (f"for {quote_name(explanation.label)}", "against"):
         table.add_column(title)
-        table.add_column("log-odds", justify="right")
+        table.add_column(explanation.unit, justify="right")
     columns = [
         [
             (term, contribution)

@@ -68,6 +68,7 @@ def _describe_prediction(model: ServedModel, texts: Texts) -> dict[str, Any]:
         return content | {"reason": str(error)}
     return content | {
         "explained": explanation.label,
+        "unit": explanation.unit,
         "words": explanation.words,
         "terms": explanation.terms[:_MAX_TERMS],
     }

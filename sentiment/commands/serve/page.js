@@ -107,7 +107,8 @@ function drawCard(role, explanation) {
   if (explanation.words) words.replaceChildren(...paint(explanation.words));
   else words.replaceChildren(make("span", explanation.reason, "facts"));
   card.querySelector("details").hidden = !explanation.terms || !explanation.terms.length;
-  card.querySelector("th + th").textContent = `log-odds of ${isolate(explanation.explained)}`;
+  card.querySelector("th + th").textContent =
+    `${explanation.unit} of ${isolate(explanation.explained)}`;
   card.querySelector("tbody").append(
     ...(explanation.terms || []).map(([term, effect]) => {
       const row = make("tr", "");

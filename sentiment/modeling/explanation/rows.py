@@ -28,7 +28,9 @@ from sentiment.modeling.pipeline import (
 )
 
 _COUNT = 5
-# Limit of the shown log-odds; larger ones also exceed the precision of a probability.
+# Units of contributions.
+LOG_ODDS, SCORE = "log-odds", "score"
+# Limit of the shown contributions; larger ones also exceed the precision of a probability.
 _LARGEST = 99.99
 
 
@@ -52,9 +54,12 @@ class RowExplainer:
         The index in `terms` of each feature; parts of a union may share terms.
     weights : ndarray of shape (n_classes, n_features)
         Weights, as of `linear_weights`.
+    unit : str
+        ``log-odds`` for two classes and for the labels of sets. For more classes ``score``: the
+        log-probability of a class minus the mean of the others, except that the weights of models
+        with one classifier for each class are in log-odds against the rest.
     base : ndarray of shape (n_classes,)
-        Log-odds of each class before any word or column: its log-probability minus the mean of the
-        others or, for label sets, the log-odds of the label.
+        Log-odds or score of each class before any word or column.
 
     Raises
     ------
@@ -70,26 +75,26 @@ class RowExplainer:
         self.terms, self.term_indices = merge_terms(terms)
         self.weights = np.ascontiguousarray(weights, dtype=float)
         self._strings = pa.array(self.terms, pa.large_string())
+        self._is_set = find_separator(pipeline) is not None
+        self.unit = LOG_ODDS if self._is_set or len(self.weights) == 2 else SCORE
         self._pipeline, self._count = pipeline, count
 
     @cached_property
     def base(self) -> np.ndarray:
-        """Log-odds before any word; cached, since a row of many classes is slow to predict."""
+        """Log-odds or scores before any word; cached, since many classes are slow to predict."""
         pipeline = self._pipeline
         missing = {name: [None] for name in list_columns(pipeline)}
         empty = pd.DataFrame({TEXT_COLUMN: [""], **missing}, dtype="str")
         width = pipeline[:-1].transform(empty).shape[1]
         p = pipeline[-1].predict_proba(sparse.csr_matrix((1, width)))[0]
         logs = _take_logs(p)
-        is_set = find_separator(pipeline) is not None
-        base: np.ndarray = logs - _take_logs(1 - p) if is_set else compare_rows(logs)
+        base: np.ndarray = logs - _take_logs(1 - p) if self._is_set else compare_rows(logs)
         return base
 
     def measure(self, frame: pd.DataFrame) -> sparse.csr_matrix:
         """Return the columns of the vectorizers for the rows of `frame`, shape (n, n_features).
 
-        A column times its weight is the contribution of the term, in log-odds if the model has
-        them.
+        A column times its weight is the contribution of the term.
         """
         texts = find_text_steps(self._pipeline)[:-1].transform(frame)
         blocks = [part.transform(frame if part.is_encoder else texts) for part in self.parts]

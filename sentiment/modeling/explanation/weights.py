@@ -1,4 +1,4 @@
-"""Weight of each term for each class, in log-odds if the model has them."""
+"""Weight of each term for each class, in log-odds or a score."""
 
 from collections.abc import Iterator
 from typing import Any

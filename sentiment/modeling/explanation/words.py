@@ -17,7 +17,7 @@ from sentiment.data.label_sets import join_labels
 from sentiment.data.labels import find_order
 from sentiment.errors import LISTED, ConfigError, list_first, quote_list, quote_name, suggest
 from sentiment.modeling.decision_rules import DecisionRule, make_rule
-from sentiment.modeling.explanation.rows import RowExplainer
+from sentiment.modeling.explanation.rows import LOG_ODDS, RowExplainer
 from sentiment.modeling.folding import TermWeights
 from sentiment.modeling.pipeline import (
     TEXT_COLUMN,
@@ -39,7 +39,7 @@ _NON_JOINER, _JOINER, _MODIFIERS = "\u200c", "\u200d", "\U0001f3fb-\U0001f3ff"
 class TextExplanation:
     """Explanation of the label of one text.
 
-    Contributions are in log-odds of the label if the model has them; see `linear_weights`.
+    Contributions are parts of the log-odds or the score of the label; see `RowExplainer`.
 
     Attributes
     ----------
@@ -54,13 +54,15 @@ class TextExplanation:
         The contribution of each term and other column, the strongest first. Terms with the same
         name in several parts of a union are summed.
     base : float
-        Log-odds of the label before any word.
+        Log-odds or score of the label before any word.
     total : float
-        Log-odds of the label with all contributions.
+        Log-odds or score of the label with all contributions.
     has_columns : bool
         True if the model reads other columns, too.
     prediction : str, optional
         The prediction for the text: a label, a label set, or "unsure".
+    unit : str
+        The unit of all contributions, as of `RowExplainer`.
     """
 
     label: str
@@ -71,6 +73,7 @@ class TextExplanation:
     total: float
     has_columns: bool = False
     prediction: str | None = None
+    unit: str = LOG_ODDS
 
     def __repr__(self) -> str:
         return f"<TextExplanation of {quote_name(self.label)}: {self.list_probabilities()}>"
@@ -85,7 +88,7 @@ class TextExplanation:
                 "predicted": self.describe_prediction(),
                 "for": list_first([term for term, value in terms if value > 0], LISTED),
                 "against": list_first([term for term, value in terms if value < 0], LISTED),
-                "log-odds": self.describe_sum(),
+                "sum": self.describe_sum(),
             }
         )
 
@@ -96,13 +99,15 @@ class TextExplanation:
         return quote_name(self.prediction) if self.prediction else "no label"
 
     def describe_sum(self) -> str:
-        """Return a description of the log-odds before any word, the contributions and the total."""
-        contribution = f"{self.total - self.base:+.2f} by the {self.describe_source()}"
-        return f"{self.base:+.2f} before any word, {contribution}, {self.total:+.2f} in all"
-
-    def describe_source(self) -> str:
-        """Return the sources of contributions: ``words``, or ``words and columns``."""
-        return "words and columns" if self.has_columns else "words"
+        """Return the intercept, the contributions and their sum, with its unit."""
+        contribution = self.total - self.base
+        source = "words and columns" if self.has_columns else "words"
+        others = "" if self.unit == LOG_ODDS else " against the other classes"
+        return (
+            f"{self.base:+.2f} (intercept) {'-' if contribution < 0 else '+'} "
+            f"{abs(contribution):.2f} ({source}) = {self.total:+.2f} {self.unit} of "
+            f"{quote_name(self.label)}{others}"
+        )
 
     def list_probabilities(self) -> str:
         """Return the labels and their probabilities; of many, the most probable first."""
@@ -195,6 +200,7 @@ def explain_text(
         total=base + sum(contributions.values()),
         has_columns=any(part.is_encoder for part in explainer.parts),
         prediction=str(prediction) if separator is None else join_labels(prediction, separator),
+        unit=explainer.unit,
     )
 
 

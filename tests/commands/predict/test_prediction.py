@@ -1,3 +1,4 @@
+import copy
 import errno
 import gzip
 import json
@@ -428,6 +429,27 @@ def test_one_text_is_explained_on_a_page(
     assert trained.run_id in page
     with pytest.raises(ConfigError, match="text is ' '; expected a text that is not empty"):
         explain(compose("explain", [*where, "text=' '"]))
+
+
+def test_pages_that_differ_have_their_own_files(
+    trained: TrainingResult, where: list[str], store: Path, tmp_path: Path
+) -> None:
+    def write(*overrides: str) -> tuple[Path, str]:
+        page = explain(compose("explain", [*where, "text=a bore", *overrides])).page
+        return page, page.read_text()
+
+    other_model = copy.deepcopy(trained.pipeline)
+    other_model["model"].intercept_ += 0.5
+    save_model(other_model, tmp_path / "other.skops")
+    pages = [
+        write(),
+        write(f"deploy.run='{tmp_path}/other.skops'"),
+        *(write(f"label={label}") for label in trained.pipeline.classes_),
+    ]
+    assert len({content for _, content in pages}) == 3
+    assert len({path for path, _ in pages}) == 3
+    assert all(path.read_text() == content for path, content in pages)
+    assert write() == pages[0]
 
 
 def test_an_input_that_is_not_there(predict_file: Predict, tmp_path: Path) -> None:

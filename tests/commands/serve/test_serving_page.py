@@ -77,16 +77,20 @@ def test_both_models_explain_a_text_and_nothing_is_counted(
         assert "".join(word for word, _ in explanation["words"]) == text
         assert explanation["words"] == [list(pair) for pair in why.words]
         assert explanation["terms"] == [list(pair) for pair in why.terms]
+        assert explanation["unit"] == "log-odds"
     assert count_requests(app) == 0
     ask(app, "/predict", {"texts": ["good", "bad", None]})
     route = ask(app, "/models").json["models"][0]
     assert route["requests"] == {"200": 1}
     assert route["rejected"] == {"no text": 1}
     assert sum(sum(labels.values()) for labels in route["predictions"].values()) == 2
-    assert ask(app, "/models/topics/explain", {"text": text}).json["challenger"] is None
+    topics = ask(app, "/models/topics/explain", {"text": text}).json
+    assert topics["challenger"] is None
+    assert topics["champion"]["unit"] == "score"
     tags = ask(app, "/models/tags/explain", {"text": "late"}).json["champion"]
     assert set(tags["prediction"].split(";")) <= set(tags["probabilities"])
     assert tags["explained"] in tags["probabilities"]
+    assert tags["unit"] == "log-odds"
     sure = ask(app, "/models/sentiment/explain", {"text": "good", "threshold": 0.999}).json
     assert sure["champion"]["prediction"] == sure["champion"]["explained"] == "negative"
 
