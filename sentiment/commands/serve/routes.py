@@ -19,6 +19,7 @@ from sentiment.modeling.prediction_columns import PredictionColumns
 from sentiment.modeling.reference import Reference
 from sentiment.modeling.scoring import BatchScorer, Predictor
 from sentiment.tracking import ModelChoice, Tracker
+from sentiment.tracking.records import explain_name
 from sentiment.tracking.references import find_reference
 
 # Texts that run every kernel once: in ASCII, with tags and entities, and beyond ASCII.
@@ -253,6 +254,8 @@ class ModelLoader:
             scorer, run=run, threshold=settings.threshold, abstain=settings.abstain
         )
         choice = choose_model(route_scorer, self._tracker, None)
+        if version:
+            choice = replace(choice, why=explain_name(choice.uri, address))
         predictor = load_predictor(route_scorer, self._tracker, choice, self._columns)
         model = ServedModel(choice, predictor, self._limits, version)
         _warm_up(predictor)

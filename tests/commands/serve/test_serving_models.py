@@ -79,6 +79,8 @@ def test_an_alias_that_moves_is_followed(rivals, followed, events):
 
     expect(rivals.weak)
     first = predict()["model"]
+    (route,) = ask(app, "/models").json["models"]
+    assert route["champion"]["why"] == f"it was named {ADDRESS}"
     follower.refresh()
     assert predict()["model"] == first
     overrides = [f"name={NAME}", f"run={rivals.strong.run_id}", "force=yes"]
