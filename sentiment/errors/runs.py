@@ -191,8 +191,8 @@ class NothingToRollBackError(SentimentError, LookupError):
 
     def __init__(self, name: str, missing: str, store: str, command: str) -> None:
         super().__init__(
-            f"the model {name!r} has no {missing} in the tracking store '{store}', so there is "
-            f"nothing to go back to. Promote one: {command}"
+            f"the model {name!r} has no version with the alias {missing!r} in the tracking store "
+            f"'{store}', so there is nothing to go back to. Promote a run: {command}"
         )
 
 

@@ -471,8 +471,8 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         NothingToRollBackError("sentiment", "previous", "sqlite:///y", "promote it"),
         LookupError,
-        "the model 'sentiment' has no previous in the tracking store 'sqlite:///y', so there is "
-        "nothing to go back to. Promote one: promote it",
+        "the model 'sentiment' has no version with the alias 'previous' in the tracking store "
+        "'sqlite:///y', so there is nothing to go back to. Promote a run: promote it",
     ),
     (
         TrackingStoreError("http://x", "nobody answers."),

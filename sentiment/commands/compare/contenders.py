@@ -118,9 +118,9 @@ def check_distinct(names: Sequence[str], runs: Sequence[StoredRun]) -> None:
     names_by_id: dict[str, str] = {}
     for name, run in zip(names, runs, strict=True):
         if run.id in names_by_id:
-            earlier_name = names_by_id[run.id]
-            subject = f"{name} means" if name == earlier_name else f"{earlier_name} and {name} mean"
-            raise ConfigError([f"{subject} the run {run.id} twice; name another to compare."])
+            names_of_run = f"as {names_by_id[run.id]} and as {name}"
+            problem = f"run {run.id} is named twice, {names_of_run}. Name two different runs."
+            raise ConfigError([problem])
         names_by_id[run.id] = name
 
 

@@ -12,17 +12,19 @@ from sentiment.modeling.evaluation import EXCERPT
 
 # Metrics that are shares of rows, shown in percent.
 _SHARES = ("accuracy", "precision", "recall")
+# Outcome of a test that is not significant.
+NO_DIFFERENCE = "no evidence of a difference"
 # Line breaks in the HTML of reviews, and white space.
 _BREAKS = re.compile(r"(?:<br\s*/?>|\s)+")
 
 
 def describe_outcome(comparison: Comparison, pair: PairwiseComparison) -> str:
-    """Return which model is better by the deciding metric, or that no difference shows."""
+    """Return which model is better by the deciding metric, or that no difference is evident."""
     first, second, metric = pair.first.key, pair.second.key, comparison.metric
     outcome = pair.judge(metric, comparison.level)
     if outcome == 0:
         rows = f"{comparison.rows:,} test rows"
-        return f"{rows} show no difference between {first} and {second} in {metric}"
+        return f"{rows} show {NO_DIFFERENCE} between {first} and {second} in {metric}"
     return f"{second} is {'better' if outcome > 0 else 'worse'} than {first}"
 
 
@@ -95,9 +97,9 @@ def describe_earlier(comparisons: int, promotions: int) -> str:
     """
     if not comparisons:
         return "the first comparison on these test rows"
-    sentence = f"{count_of(comparisons, 'comparison')} before on these test rows"
+    sentence = f"{count_of(comparisons, 'earlier comparison')} used these test rows"
     if promotions:
-        sentence += f", {promotions} of them to decide on a promotion"
+        sentence += f", {promotions} of them for a promotion"
     return sentence
 
 

@@ -9,7 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from omegaconf import DictConfig
 
-from sentiment.commands.compare.descriptions import format_difference, format_p_value
+from sentiment.commands.compare.descriptions import (
+    NO_DIFFERENCE,
+    format_difference,
+    format_p_value,
+)
 from sentiment.commands.compare.estimates import Estimate, McNemar
 from sentiment.commands.compare.job import write_json
 from sentiment.config import make
@@ -71,7 +75,7 @@ class LiveComparison:
         outcomes = {
             1: "B is better than A",
             -1: "B is worse than A",
-            0: "the labels show no difference between A and B yet",
+            0: f"the labels show {NO_DIFFERENCE} between A and B yet",
         }
         values = " against ".join(show_share(score, 2) for score in reversed(self.scores))
         verb = "right on" if self.metric == "accuracy" else self.metric

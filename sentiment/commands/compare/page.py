@@ -7,6 +7,7 @@ from typing import Any
 from sentiment.cli.pages import render_page
 from sentiment.commands.compare.contenders import Contender
 from sentiment.commands.compare.descriptions import (
+    NO_DIFFERENCE,
     describe_agreement,
     describe_earlier,
     describe_evidence,
@@ -109,7 +110,7 @@ def _describe_metric(
         for contender in (pair.first, pair.second)
     ]
     difference, outcome = pair.differences[name], pair.judge(name, comparison.level)
-    verdicts = {1: f"{pair.second.key} better", -1: f"{pair.first.key} better", 0: "no difference"}
+    verdicts = {1: f"{pair.second.key} better", -1: f"{pair.first.key} better", 0: NO_DIFFERENCE}
     scale = _make_scale(min(score.low for score in scores), max(score.high for score in scores))
     extent = max(abs(difference.low), abs(difference.high), abs(difference.value))
     is_flipped = not METRICS[name]  # better is to the right

@@ -199,7 +199,7 @@ class Decision:
                 f"; the champion was gone, and {name_version(self.champion)} was the last one left"
             )
         if self._choose_anchor(version) == version.number and self._resets_anchor():
-            reason += "; losses are counted from it"
+            reason += "; losses of later versions are measured from this one"
         if self.reasons:
             return f"{reason}; forced: {self.cfg.force}"
         return f"{reason}; {self.new_data}" if self.new_data and not self.result else reason

@@ -138,8 +138,8 @@ REFUSED = [
     (["runs=[best]"], "1 run to compare"),
     (["a=best"], "1 run to compare"),
     (["runs=[best,{strong}]", "a=best"], "set either runs="),
-    (["runs=[{weak},{weak}]"], "{weak} means the run {weak} twice"),
-    (["runs=[best,{strong}]"], "best and {strong} mean the run {strong} twice"),
+    (["runs=[{weak},{weak}]"], "run {weak} is named twice, as {weak} and as {weak}. Name"),
+    (["runs=[best,{strong}]"], "run {strong} is named twice, as best and as {strong}. Name"),
     (["runs=[best,{weak}]", "metric=acuracy"], "Did you mean 'accuracy'?"),
     (["runs=[best,{weak}]", "level=95"], "level is 95; expected a share"),
     (["runs=[best,{weak}]", "resamples=10", "seed=-1"], "2 problems in the configuration"),
@@ -277,8 +277,9 @@ def test_the_verdict_is_a_sentence() -> None:
     )
     comparison = compare_made_up(1.0, 1.0, metric="log_loss", rows=600)
     assert re.fullmatch(
-        r"600 test rows show no difference between A and B in log_loss: log_loss 0\.\d{4} against "
-        r"0\.\d{4} \([+-]0\.\d{4}, 95 % interval -0\.\d{4} to \+0\.\d{4}, permutation test "
+        r"600 test rows show no evidence of a difference between A and B in log_loss: "
+        r"log_loss 0\.\d{4} against 0\.\d{4} \([+-]0\.\d{4}, 95 % interval -0\.\d{4} to "
+        r"\+0\.\d{4}, permutation test "
         r"p = 0\.\d{3}\); a loss of 0\.\d{4} would probably have been noticed\.",
         describe_verdict(comparison, comparison.pairs[0]),
     )
@@ -299,8 +300,8 @@ def test_small_words() -> None:
     assert format_size(float("nan")) == "not known"
     assert (format_size(5.94), format_speed(33427)) == ("5.9 MB", "33,427 rows/s")
     assert describe_earlier(0, 0) == "the first comparison on these test rows"
-    assert describe_earlier(1, 0) == "1 comparison before on these test rows"
-    assert describe_earlier(3, 1).endswith("rows, 1 of them to decide on a promotion")
+    assert describe_earlier(1, 0) == "1 earlier comparison used these test rows"
+    assert describe_earlier(3, 1).endswith("rows, 1 of them for a promotion")
     assert format_excerpt("a<br /><br />b\n\tc\x1b[2J") == "a b c [2J"
     assert format_excerpt("x" * EXCERPT)[-2:] == "x…"
 
@@ -358,7 +359,13 @@ def test_the_page_is_whole_and_needs_nothing_else(
     assert "prefers-color-scheme: dark" in source
     assert page.text.count("Only B is right") == 1
     assert ("Holm" in page.text) == (len(skills) > 2)
-    assert "2 comparisons before on these test rows, 1 of them" in page.text
+    outcomes = [
+        pair.judge(metric, comparison.level)
+        for pair in comparison.pairs
+        for metric in (*comparison.scores[0], comparison.metric)  # the table and the title
+    ]
+    assert page.text.count("no evidence of a difference") == outcomes.count(0)
+    assert "2 earlier comparisons used these test rows, 1 of them" in page.text
     numbers = [float(value) for name, value in page.attributes if name in ("x1", "x2", "cx")]
     assert min(numbers) >= 0
     assert max(numbers) <= 140

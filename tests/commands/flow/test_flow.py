@@ -145,8 +145,8 @@ def test_a_model_lives_and_is_followed_by_others(
     newer = flow("input=null", data="more.csv")
     assert newer.promotion["outcome"] == "promoted"
     assert (
-        "which it was not compared; losses are counted from it; the settings of the champion, "
-        "trained on newer data"
+        "which it was not compared; losses of later versions are measured from this one; "
+        "the settings of the champion, trained on newer data"
     ) in newer.promotion["sentence"]
     assert read_aliases(tmp_path) == {"champion": newer.run, "previous": first.run}
 

@@ -243,8 +243,8 @@ def test_other_data_and_samples_take_a_reason(
     assert "compare with that: python scripts/train.py features=tfidf_unigram " in refused.sentence
     forced = promote_run(rivals.other, "force='the data are new'")
     assert forced.sentence.endswith(
-        "in place of version 1, with which it was not compared; losses are counted from it; "
-        "forced: the data are new"
+        "in place of version 1, with which it was not compared; losses of later "
+        "versions are measured from this one; forced: the data are new"
     )
     version = MlflowClient().get_model_version_by_alias(name, "champion")
     assert version.tags["promotion.force"] == "the data are new"
@@ -355,10 +355,10 @@ def test_a_killed_promotion_leaves_a_champion_and_is_done_by_the_same_command(
 
 @pytest.mark.slow
 def test_going_back_goes_back_one_by_one(rivals: Rivals, promote_run: Promote, name: str) -> None:
-    with pytest.raises(NothingToRollBackError, match="has no champion"):
+    with pytest.raises(NothingToRollBackError, match="alias 'champion'"):
         promote_run(None, "rollback=true")
     promote_run(rivals.weak)
-    with pytest.raises(NothingToRollBackError, match="has no previous"):
+    with pytest.raises(NothingToRollBackError, match="alias 'previous'"):
         promote_run(None, "rollback=true")
     promote_run(rivals.strong)
     promote_run(rivals.weak, "force='it is small'")  # for the second time, as version 3

@@ -333,8 +333,8 @@ def test_a_schedule_does_not_undo_a_rollback(
     promote_run(rivals.weak)
     first = promote_run(rivals.other, new_data="trained on newer data")
     assert first.sentence.endswith(
-        "in place of version 1, with which it was not compared; losses are counted from it; "
-        "trained on newer data"
+        "in place of version 1, with which it was not compared; losses of later "
+        "versions are measured from this one; trained on newer data"
     )
     promote_run(None, "rollback=true")
     cached = promote_run(rivals.other, new_data="trained on newer data")
@@ -395,7 +395,10 @@ def test_losses_are_counted_from_the_best_champion(
     ]
     # A person may decide otherwise; then losses are counted from there.
     forced = promote_run(weaker, f"margin={narrow}", "force='it is small'")
-    assert "losses are counted from it; forced: it is small" in forced.sentence
+    assert (
+        "losses of later versions are measured from this one; forced: it is small"
+        in forced.sentence
+    )
     assert read_anchor("3") == "3"
     # What is better moves the anchor.
     assert promote_run(rivals.weak, *margin).outcome == "promoted"
@@ -416,6 +419,6 @@ def test_an_anchor_that_was_deleted_is_replaced(
     promote_run(rivals.weak, *margin)
     MlflowClient().delete_model_version(name, "1")
     result = promote_run(rivals.strong, *margin)
-    assert "; losses are counted from it" in result.sentence
+    assert "; losses of later versions are measured from this one" in result.sentence
     version = MlflowClient().get_model_version_by_alias(name, "champion")
     assert version.tags[ANCHOR] == str(version.version)

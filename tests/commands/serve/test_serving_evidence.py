@@ -142,7 +142,7 @@ def test_the_log_is_compared_and_decides(rivals, logged, capsys):
     promoted = promote(rivals.compose("promote", *overrides, f"run={rivals.strong.run_id}"))
     assert promoted.outcome == "promoted"
     assert "at any time, live on" in promoted.sentence
-    assert promoted.sentence.endswith("losses are counted from it")
+    assert promoted.sentence.endswith("losses of later versions are measured from this one")
     show_promotion(promoted)
     assert "B is better than A" in capsys.readouterr().out
     # The way back: the log shows that it would be a loss.
