@@ -171,4 +171,6 @@ def test_two_processes_share_a_study(starter: Starter, tmp_path: Path, address: 
     again = starter.run(tmp_path, "train", *command)
     assert again.returncode == 0, again.stderr
     assert list(read_lines(again.stdout)) == []
-    assert "in full" not in again.stdout
+    assert "in full, and scoring" not in again.stdout
+    before = f"#{best.number} was trained in full before: run {winner.info.run_id}"
+    assert before in again.stdout
