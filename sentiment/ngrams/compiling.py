@@ -23,7 +23,7 @@ _PATIENCE = 1.0
 
 
 class _Notice(event.Listener):
-    """Listener that logs the compilation of kernels, which takes a while, once on a machine."""
+    """Listener that logs the compilation of kernels, which takes a while, once per installation."""
 
     def __init__(self) -> None:
         self._is_first: bool | None = None
@@ -42,9 +42,9 @@ class _Notice(event.Listener):
             self._is_first = False  # the marker is a kernel, too
             self._is_first = not _has_compiled()
         if self._is_first:
-            self._log("compiling the text kernels: half a minute, once on this machine")
+            self._log("compiling the text kernels: half a minute, once per installation")
         elif self._spent + now - self._began >= _PATIENCE:
-            self._log("compiling more text kernels: some seconds, once on this machine")
+            self._log("compiling more text kernels: some seconds, once per installation")
 
     def on_end(self, event: Any) -> None:
         if _is_own(event):

@@ -85,7 +85,7 @@ def write_card(facts: RunFacts, fitting: Fitting, scores: ScoreTable) -> str:
         "Classes": _describe_classes(fitting.classes["test"]),
         "Limits": "\n".join(f"- {limit}" for limit in _list_limits(facts, fitting)),
         "How to load it": _explain_loading(facts.audit),
-        "Settings": _fence("\n".join(_list_settings(facts))),
+        "Settings": _fence("\n".join(_list_settings(facts)), "yaml"),
     }
     parts = [f"## {title}\n\n{text}" if title else text for title, text in sections.items()]
     return redact("\n\n".join([f"# {_escape(facts.name)}", *parts]) + "\n")
@@ -107,9 +107,11 @@ def _describe(facts: RunFacts, data: PreparedData, fitted_on: str) -> str:
         "splits": ", ".join(f"{len(getattr(data, split)):,} {split}" for split in SPLITS),
         "columns": ", ".join(_escape(column.describe()) for column in data.columns),
         "learned from": f"{_count_fitted(facts)} of {data.rows:,}: {_LEARNED[fitted_on]}",
-        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by {_code(facts.tags['command'])}",
+        "made": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }
-    return _tabulate(["", ""], [(name, value) for name, value in rows.items() if value])
+    table = _tabulate(["", ""], [(name, value) for name, value in rows.items() if value])
+    # In a table, a bar of the command would need a backslash, which a copy would keep.
+    return f"{table}\n\n{_fence(facts.tags['command'], 'bash')}"
 
 
 def _name_data(facts: RunFacts) -> str:
@@ -224,9 +226,9 @@ def _code(text: str) -> str:
     return _escape(text) if "`" in text else f"`{cell}`"
 
 
-def _fence(text: str) -> str:
+def _fence(text: str, language: str) -> str:
     """Return untrusted text as a block of code that nothing in it can end."""
     text = make_printable(text, None, keep="\n")
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return f"{fence}yaml\n{text}\n{fence}"
+    return f"{fence}{language}\n{text}\n{fence}"

@@ -1,6 +1,7 @@
 """A card says what a model is, and obeys nothing that comes from data or settings."""
 
 import re
+import shlex
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -101,6 +102,15 @@ def test_a_card_keeps_no_secret(train_quickly: Train, tmp_path: Path) -> None:
     assert "tracking." not in card
     assert "learned from a sample" in card
     assert "from 70 % of the labels; `sentiment finalize` uses the rest" in card
+
+
+@pytest.mark.slow
+def test_the_command_of_a_card_can_be_copied(train_quickly: Train, tmp_path: Path) -> None:
+    override = f"memory={tmp_path}/a|b"
+    result = train_quickly("tracking=off", override)
+    card = (result.folder / "card.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^```bash\n(.*?)\n```$", card, re.DOTALL | re.MULTILINE)
+    assert override in shlex.split(command)
 
 
 @pytest.mark.slow
