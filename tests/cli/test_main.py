@@ -1,11 +1,16 @@
 """The command `sentiment` has a subcommand for each script, and names itself in messages."""
 
 import os
+import pty
 import subprocess
 import sys
+import time
 import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from conftest import ROOT
@@ -107,35 +112,82 @@ def test_zsh_runs_the_completion_of_bash(
     assert scripts[1] == f"autoload -U +X bashcompinit && bashcompinit\n{scripts[0]}"
 
 
+@pytest.fixture(scope="module")
+def press_tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Return a function that types into an interactive bash and returns the line after a tab."""
+    folder = tmp_path_factory.mktemp("shell")
+    (folder / "reviews.csv").touch()
+    (folder / "revised texts").mkdir()
+    (folder / "out").touch()
+    setup = folder / "setup"
+    setup.write_text(
+        "before=$COMP_WORDBREAKS\n"
+        'eval "$(sentiment completion bash)"\n'
+        '[ "$COMP_WORDBREAKS" = "$before" ] || exit 1\n'
+        """bind -x '"\\C-t": printf "%s|" "$READLINE_LINE" > out; READLINE_LINE='\n"""
+        "bind 'set bell-style none'\n"
+    )
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    terminal, end = pty.openpty()
+    shell = subprocess.Popen(
+        ["bash", "--noprofile", "--rcfile", str(setup), "-i"],
+        cwd=folder,
+        env=os.environ | {"PATH": path, "TERM": "dumb", "HISTFILE": ""},
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        start_new_session=True,
+    )
+    os.close(end)
+    Thread(target=drain, args=[terminal], daemon=True).start()
+
+    def press(typed: str) -> str:
+        (folder / "out").write_text("")
+        os.write(terminal, f"{typed}\t\x14".encode())
+        deadline = time.monotonic() + 60
+        while not (line := (folder / "out").read_text()).endswith("|"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        return line[:-1]
+
+    yield press
+    os.write(terminal, b"exit\n")
+    shell.wait(timeout=60)
+
+
+def drain(terminal: int) -> None:
+    """Read what a shell prints, until it ends."""
+    with suppress(OSError):
+        while os.read(terminal, 4096):
+            pass
+
+
 @pytest.mark.process
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("pr", ["predict", "promote"]),
-        ("train model=s", ["model=self_training", "model=sgd", "model=stacking", "model=svm"]),
-        ("train -m search=svm search.n_t", ["search.n_trials="]),
-        ("predict deploy.th", ["deploy.threshold="]),
+        ("sentiment tr", "sentiment train "),
+        ("sentiment completion b", "sentiment completion bash "),
+        ("sentiment train model=sv", "sentiment train model=svm "),
+        ("sentiment train -m features=tfidf_un", "sentiment train -m features=tfidf_unigram "),
+        ("sentiment train search=svm search.n_t", "sentiment train search=svm search.n_trials="),
+        ("sentiment predict deploy.th", "sentiment predict deploy.threshold="),
+        ("sentiment predict input=revie", "sentiment predict input=reviews.csv "),
+        ("sentiment predict input=./revie", "sentiment predict input=./reviews.csv "),
+        ("sentiment train data=csv data.path=revi", "sentiment train data=csv data.path=revi"),
+        ("sentiment train data.path=revis", r"sentiment train data.path=revised\ texts/"),
+        ("sentiment train comm", "sentiment train comm"),
+        ("sentiment train hyd", "sentiment train hydra."),
+        ("sentiment init revis", r"sentiment init revised\ texts/"),
+        # Another program completes as before.
+        ("dd if=revie", "dd if=reviews.csv "),
     ],
-)
-def test_the_tab_key_completes_commands_and_settings(typed: str, expected: list[str]) -> None:
-    program = """
-        sentiment() { "$PYTHON" -m sentiment "$@"; }
-        eval "$(sentiment completion bash)"
-        COMP_LINE="sentiment $TYPED"
-        COMP_WORDS=($COMP_LINE)
-        COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
-        _sentiment
-        echo "${COMPREPLY[@]}"
-    """
-    done = subprocess.run(
-        ["bash", "-c", program],
-        env=os.environ | {"PYTHON": sys.executable, "TYPED": typed},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.split() == expected
+)  # fmt: skip
+def test_the_tab_key_completes_commands_settings_and_files(
+    press_tab: Callable[[str], str], typed: str, expected: str
+) -> None:
+    assert press_tab(typed) == expected
 
 
 @pytest.mark.process
