@@ -1,5 +1,6 @@
 """Comparison of current rows with the reference: checks, words and performance."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ from sentiment.modeling.reference import MOST_TERMS, Reference
 from sentiment.tracking.stages import StageObserver
 
 _BATCH_ROWS = 5_000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,8 @@ def compare(
         Receives progress.
     """
     rows = describe_rows(current.rows, reader, observer)
+    if "text" in current.rows:
+        _warn_about_training_data(reference.rows, rows)
     terms = _compare_terms(reference, reader) if "text" in current.rows else None
     performance = measure_performance(reference.rows, rows, windows, reference.separator)
     metric_checks = compare_metrics(reference, rows, thresholds.metrics, thresholds.alpha)
@@ -121,6 +126,24 @@ def compare(
         performance=performance,
         rows=rows,
     )
+
+
+def _warn_about_training_data(reference: pd.DataFrame, current: pd.DataFrame) -> None:
+    """Warn if most rows of the reference, which training set aside, are among the current rows."""
+    # The probability has all digits, so other texts hardly ever have equal values.
+    names = [name for name in [*DESCRIPTORS, "probability"] if name in reference]
+    reference_keys, current_keys = (
+        pd.util.hash_pandas_object(rows[names].astype("f4"), index=False).to_numpy()
+        for rows in (reference, current)
+    )
+    count = int(np.isin(reference_keys, current_keys).sum())
+    if 2 * count > len(reference):
+        log.warning(
+            "the rows include %s of the %s validation rows, so they are probably the data that the "
+            "model was trained on. It is more certain of these, which may count as drift; compare "
+            "rows that it was not trained on",
+            f"{count:,}", f"{len(reference):,}",
+        )  # fmt: skip
 
 
 def _choose_terms(terms: pd.DataFrame, thresholds: ThresholdSettings) -> pd.DataFrame:

@@ -217,6 +217,19 @@ def test_a_handful_of_rows_is_no_drift(
 
 
 @pytest.mark.slow
+def test_data_of_training_is_named(
+    world: World, reference: Reference, later: pd.DataFrame, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The validation rows are among them; other rows of the same kind have no warning."""
+    world.compare(reference, world.answer(later.head(2500)))
+    world.compare(reference, world.answer(world.answered.iloc[1500:4000]))
+    assert caplog.messages == []
+    world.compare(reference, world.answer(world.answered.head(4000)))
+    (message,) = caplog.messages
+    assert message.startswith("the rows include 2,500 of the 2,500 validation rows, so they are ")
+
+
+@pytest.mark.slow
 def test_words_that_rose_and_fell_are_reported(
     world: World, reference: Reference, later: pd.DataFrame
 ) -> None:
