@@ -182,7 +182,7 @@ class IncomparableRunsError(SentimentError, ValueError):
 
     def __init__(self, first: str, second: str, differences: Sequence[str], remedy: str) -> None:
         super().__init__(
-            f"run {second} cannot be compared with run {first}: {'; '.join(differences)}. {remedy}"
+            f"run {first} cannot be compared with run {second}: {'; '.join(differences)}. {remedy}"
         )
 
 

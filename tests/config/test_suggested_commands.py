@@ -15,13 +15,15 @@ from conftest import ROOT, Rivals
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from sentiment.commands.best.sweeps import read_study
-from sentiment.commands.compare.contenders import _write_remedy
+from sentiment.commands.compare.contenders import _write_command, _write_remedy
 from sentiment.commands.monitor.current import find_columns
 from sentiment.commands.serve.command import convert_argument
 from sentiment.commands.train.job import TrainingResult
 from sentiment.config import (
     compose,
+    flatten,
     make,
+    make_command_tags,
     quote_free_text,
     remember_arguments,
     repeat_command,
@@ -291,6 +293,38 @@ def test_settings_of_data_in_an_experiment_are_in_the_command() -> None:
     check_command(script, overrides)
     ((_, overrides),) = find_commands(_write_remedy(second, first))
     assert "data.limit=null" in overrides
+
+
+def test_runs_on_other_data_of_an_experiment_have_a_command_that_composes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    experiments = tmp_path / "conf" / "experiment"
+    experiments.mkdir(parents=True)
+    (experiments / "own.yaml").write_text(
+        "# @package _global_\ndefaults:\n  - override /data: csv\n"
+        "data:\n  path: my texts.csv\n  text_column: body\n"
+    )
+    (tmp_path / "pyproject.toml").write_text("[tool.sentiment]\n")
+    monkeypatch.chdir(tmp_path)
+    runs = [
+        StoredRun(name, "", make_command_tags("train", words) | {"data": data}, params, {})
+        for name, data, words in (
+            ("a", "csv", ["experiment=own"]),
+            ("b", "imdb", ["model=svm", "seed=3"]),
+        )
+        for params in [{k: str(v) for k, v in flatten(compose("train", words)).items()}]
+    ]
+    for first, second in (runs, runs[::-1]):
+        remedy = _write_remedy(first, second)
+        assert "settings of run b on the data of run a" in remedy
+        ((script, overrides),) = find_commands(remedy)
+        check_command(script, overrides)
+        assert {"model=svm", "data=csv", "data.path=my texts.csv", "data.text_column=body"} <= {
+            *overrides
+        }
+        assert "seed=42" in overrides
+        assert len([word for word in overrides if word.startswith("data")]) == 3
+    assert _write_command(*runs) is None
 
 
 def run_mlflow(message: str) -> None:

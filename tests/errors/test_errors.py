@@ -418,7 +418,7 @@ EXAMPLES: list[tuple[SentimentError, type[Exception], str]] = [
     (
         IncomparableRunsError("a", "b", ["seed is 1 against 2", "c is d"], "Train again."),
         ValueError,
-        "run b cannot be compared with run a: seed is 1 against 2; c is d. Train again.",
+        "run a cannot be compared with run b: seed is 1 against 2; c is d. Train again.",
     ),
     (
         ExperimentDeletedError("x", "1", "sqlite:///y"),

@@ -7,9 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sentiment.config import find_key, is_within, read_overrides, suggest_command, write_recorded
+from sentiment.config import (
+    compose,
+    find_key,
+    flatten,
+    is_within,
+    quote_free_text,
+    read_overrides,
+    suggest_command,
+    write_recorded,
+)
 from sentiment.data.labels import sort_labels
-from sentiment.errors import LISTED, ConfigError, IncomparableRunsError, quote_list
+from sentiment.errors import LISTED, ConfigError, IncomparableRunsError, SentimentError, quote_list
 from sentiment.modeling.evaluation import scores_file
 from sentiment.modeling.predictions import Predictions
 from sentiment.modeling.thresholds import choose_any_rule, needs_scores
@@ -183,28 +192,66 @@ def _find_differences(first: dict[str, str], second: dict[str, str]) -> dict[str
 
 
 def _write_remedy(first: StoredRun, second: StoredRun) -> str:
-    """Return the advice to train the settings of the first run on the data of the second."""
-    first_overrides, second_overrides = (read_overrides(run.tags) for run in (first, second))
-    if first_overrides is None or second_overrides is None or "data" not in second.tags:
-        return "Train one of them again on the data of the other."
-    overrides = [override for override in first_overrides if not is_data_override(override)]
-    overrides.append(f"data={second.tags['data']}")
-    overrides += [
-        override
-        for override in second_overrides
-        if is_data_override(override) and find_key(override) != "data"
-    ]
+    """Return the advice to train the settings of one run on the data of the other."""
+    for run, other in ((first, second), (second, first)):
+        command = _write_command(run, other)
+        if command is not None:
+            return (
+                f"Train the settings of run {run.id} on the data of run {other.id} and compare "
+                f"with that: {command}"
+            )
+    return (
+        "Train one of them again on the data of the other: with the same seed and settings of "
+        "data, and without an experiment that sets the data."
+    )
+
+
+def _write_command(run: StoredRun, other: StoredRun) -> str | None:
+    """Return the command that trains the settings of a run on the data of another.
+
+    It is None if the commands of the runs are not known, or if the settings cannot be combined, as
+    with an experiment that sets options of other data.
+    """
+    run_overrides, other_overrides = (read_overrides(stored.tags) for stored in (run, other))
+    if run_overrides is None or other_overrides is None or "data" not in other.tags:
+        return None
+    data_overrides = [override for override in other_overrides if is_data_override(override)]
+    typed = [override for override in data_overrides if find_key(override) == "data"]
+    choice = typed[-1] if typed else f"data={other.tags['data']}"
+    overrides = [override for override in run_overrides if not is_data_override(override)]
+    overrides += [choice, *(override for override in data_overrides if override not in typed)]
     overridden = set(map(find_key, overrides))
     # Settings from a file, such as an experiment, are not among the overrides.
-    overrides += [
-        f"{key}={value}"
-        for key, (_, value) in _find_differences(first.params, second.params).items()
-        if key not in overridden
-    ]
-    return (
-        "Train the settings of the first on the data of the second and compare with that: "
-        f"{suggest_command('train', *overrides)}"
-    )
+    differences = _find_differences(run.params, other.params)
+    settings = {key: value for key, (_, value) in differences.items()}
+    settings |= _find_data_settings(choice, run.params, other.params)
+    overrides += [f"{key}={value}" for key, value in settings.items() if key not in overridden]
+    try:
+        compose("train", quote_free_text(overrides))
+    except SentimentError:
+        return None
+    return suggest_command("train", *overrides)
+
+
+def _find_data_settings(
+    choice: str, params: dict[str, str], other_params: dict[str, str]
+) -> dict[str, str]:
+    """Return the settings, other than defaults, that only the data of the other run has."""
+    settings = {
+        key: write_recorded(other_params[key])
+        for key in sorted(other_params.keys() - params.keys())
+        if key.startswith("data.") and not key.endswith("_target_")
+    }
+    required = [f"{key}={value}" for key, value in settings.items() if key == "data.path"]
+    try:
+        defaults = flatten(compose("train", quote_free_text([choice, *required])))
+    except SentimentError:
+        return settings
+    return {
+        key: value
+        for key, value in settings.items()
+        if key == "data.path" or str(defaults.get(key)) != other_params[key]
+    }
 
 
 def is_data_override(override: str) -> bool:

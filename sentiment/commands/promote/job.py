@@ -190,7 +190,10 @@ class _Challenge:
 
     def _find_data_reasons(self, champion: Version, error: IncomparableRunsError) -> list[str]:
         if self.new_data is None:
-            return [str(error)]
+            return [
+                "a model for another task is promoted under a name of its own, name=<model>",
+                str(error),
+            ]
         rolled_back = find_rolled_back_successor(self.registry, champion)
         if rolled_back is None:
             return []

@@ -239,7 +239,9 @@ def test_other_data_and_samples_take_a_reason(
     assert (first.outcome, first.force) == ("promoted", "there is nothing else")
     refused = promote_run(rivals.other)
     assert refused.outcome == "refused"
-    assert "cannot be compared with run" in refused.reasons[0]
+    other_task, incomparable = refused.reasons
+    assert other_task.endswith("name=<model>")
+    assert f"run {rivals.sample.run_id} cannot be compared with run " in incomparable
     assert "compare with that: python scripts/train.py features=tfidf_unigram " in refused.sentence
     forced = promote_run(rivals.other, "force='the data are new'")
     assert forced.sentence.endswith(
