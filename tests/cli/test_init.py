@@ -8,7 +8,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.metadata import files, version
 from pathlib import Path
+from zipfile import ZipFile
 
 import pandas as pd
 import pytest
@@ -103,6 +105,51 @@ def test_its_own_tests_pass_and_its_callback_is_called(starter: Starter, tmp_pat
     assert "│ cost " in trained.stdout
     diary = (tmp_path / "desk" / "outputs" / "diary.txt").read_text()
     assert diary == "desk.models.Centroid COMPLETED\n"
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Return the variables of an environment without pytest, which pip can install there."""
+    home, wheels = tmp_path / "environment", tmp_path / "wheels"
+    call(tmp_path, "python", "-m", "venv", "--without-pip", str(home)).check_returncode()
+    pytest_files = {path.parts[0] for path in files("pytest") or [] if path.parts[0] != ".."}
+    there = Path(pytest.__file__).parents[1]
+    for path in there.iterdir():
+        if path.name not in pytest_files:
+            (home / there.relative_to(sys.prefix) / path.name).symlink_to(path)
+    wheels.mkdir()
+    with ZipFile(wheels / f"pytest-{version('pytest')}-py3-none-any.whl", "w") as wheel:
+        for path in files("pytest") or []:
+            if path.parts[0] != ".." and path.suffix != ".pyc":
+                wheel.write(there / path, path)
+    return os.environ | {
+        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": str(wheels),
+        "PIP_NO_BUILD_ISOLATION": "0",  # pip reads it as the value of the setting: no isolation
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.process
+def test_make_test_installs_pytest_where_it_is_missing(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    make_project(tmp_path / "desk")
+
+    def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            arguments, cwd=tmp_path / "desk", env=environment, capture_output=True, text=True
+        )
+
+    assert "No module named 'pytest'" in run("python", "-c", "import pytest").stderr
+    done = run("make", "test")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "3 passed" in done.stdout
+    done = run("python", "-m", "sentiment", "train", "experiment=team", "tracking=off")
+    assert done.returncode == 0, done.stderr
+    assert "desk" not in done.stderr  # the installed package is the one of the folder
 
 
 @pytest.mark.parametrize(
