@@ -99,7 +99,7 @@ class BestTrial:
         """Return the rows and the interval of `score` in words, or "" if they are unknown."""
         name = self.study.objectives[0].name
         keys = (f"{split}/{name}" for split in ("cv", "validation"))
-        # The mean over several seeds is none of the metrics.
+        # The mean over several seeds is not one of the metrics.
         metric = next((key for key in keys if self.metrics.get(key) == self.score), None)
         return describe_score(metric, self.metrics).partition(" ")[2] if metric else ""
 
