@@ -9,7 +9,7 @@ _PREFIX = {"bash": "", "zsh": "autoload -U +X bashcompinit && bashcompinit\n"}
 # empty reply completes file names. The names are not words for compgen -W, which would expand them.
 _SCRIPT = """\
 _sentiment() {
-    local line=${COMP_LINE:0:COMP_POINT} command=${COMP_WORDS[1]} word before choices choice
+    local line=${COMP_LINE:0:$COMP_POINT} command=${COMP_WORDS[1]} word before choices choice
     word=${line##*[[:space:]]}
     before=${word%"$2"}
     COMPREPLY=()
@@ -27,7 +27,7 @@ _sentiment() {
             choice=${choice#"$before"}
             [[ -z $choice ]] || COMPREPLY+=("$choice")
         fi
-    done <<< "${choices// /$'\\n'}"
+    done < <(tr ' ' '\\n' <<< "$choices")
     [[ ${COMPREPLY[*]} == *[=./] ]] || compopt +o nospace 2> /dev/null
 }
 complete -o nospace -o default -F _sentiment sentiment
