@@ -146,6 +146,7 @@ def press_tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[st
         os.write(terminal, f"{typed}\t\x14".encode())
         deadline = time.monotonic() + 60
         while not (line := (folder / "out").read_text()).endswith("|"):
+            assert shell.poll() is None, "the shell ended: COMP_WORDBREAKS is changed"
             assert time.monotonic() < deadline
             time.sleep(0.05)
         return line[:-1]
