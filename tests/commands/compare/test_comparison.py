@@ -406,4 +406,5 @@ def test_the_script(rivals: Rivals, starter: Starter, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     refused = starter.run(tmp_path, "compare", f"runs=[best,{rivals.other.run_id}]", *where)
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr.startswith(f"compare.py: run {rivals.other.run_id} cannot be compared")
+    incomparable = f" cannot be compared with run {rivals.other.run_id}: "
+    assert refused.stderr.startswith(f"compare.py: run {rivals.strong.run_id}{incomparable}")
